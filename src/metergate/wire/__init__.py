@@ -1,0 +1,20 @@
+"""Meter protocols: bytes <-> typed frames. No input or output, no clock; both roles.
+
+`protocols()` is the registry: a new protocol is one module and one line here.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from metergate.wire.base import ProtocolEntry
+
+_MODULES = ("sml", "mbus", "wmbus", "dlt645", "cjt188", "mgc1")
+
+
+@cache
+def protocols() -> dict[str, ProtocolEntry]:
+    """Every protocol by its name; loaded on first use, in the order in which guesses are tried."""
+    entries = (entry for name in _MODULES for entry in import_module(f"metergate.wire.{name}").PROTOCOLS)
+    return {entry.name: entry for entry in entries}

@@ -29,5 +29,5 @@ def test_reduced_codes(text: str, full: str | None) -> None:
 
 @pytest.mark.parametrize("text", ["", "1-0:1", "1-0:256.8.0", "1-0:1.8.0*", "x"])
 def test_what_is_none_is_refused_with_the_form(text: str) -> None:
-    with pytest.raises(BadValue, match="A-B:C.D.E"):
+    with pytest.raises(BadValue, match=r"A-B:C\.D\.E"):
         Obis.parse(text)

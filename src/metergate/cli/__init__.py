@@ -1,1 +1,48 @@
-"""cli"""
+"""The command line. One file a verb group: it parses and prints, the work is done elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App
+
+from metergate import __version__
+from metergate.errors import MetergateError
+
+COMMANDS = {
+    "demo": (
+        "metergate.cli.demo:demo",
+        "A street of houses metered live on this machine: broker, meters, gateways, station.",
+    ),
+    "gateway": ("metergate.cli.gateway:app", "The edge daemon: reads meters, keeps readings, publishes them."),
+    "station": ("metergate.cli.station:app", "The centre: archive, ingest, pages, API."),
+    "sim": ("metergate.cli.sim:app", "The other end of every wire: simulated meters, lines, collectors."),
+    "decode": ("metergate.cli.decode:decode", "Take telegrams apart, from a file, hex or standard input."),
+    "read": ("metergate.cli.read:read", "Read one meter, now."),
+    "sniff": ("metergate.cli.sniff:sniff", "Listen to a live line: bytes and what they mean."),
+    "meters": ("metergate.cli.meters:app", "The supported meters and their maps."),
+    "mqtt": ("metergate.cli.mqtt:app", "MQTT toolbox: subscribe, publish, test a broker."),
+}
+"""Verb -> where it lives (loaded only when called) and what it is for."""
+
+app = App(
+    name="metergate",
+    version=__version__,
+    help="Reads any utility meter, keeps every reading, prices it and hands it to everybody who has a right to it.",
+    help_epilogue="First steps: `metergate demo` shows a whole street; `metergate decode FILE` takes a telegram apart.",
+)
+for _name, (_where, _help) in COMMANDS.items():
+    app.command(_where, name=_name, help=_help)
+app.register_install_completion_command()
+
+
+def main() -> None:
+    """Run the command line; our own errors end it with one line and status 1, never with a traceback."""
+    try:
+        app()
+    except MetergateError as error:
+        print(f"metergate: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

@@ -40,7 +40,7 @@ class Obis:
             int(f or 255),
         )
         if max(groups) > 255:
-            raise BadValue(f"{text!r} is no OBIS code: every group is 0..255")
+            raise BadValue(f"{text!r} is no OBIS code: in A-B:C.D.E*F every group is 0..255")
         return Obis(*groups)
 
     @staticmethod

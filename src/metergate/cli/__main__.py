@@ -1,0 +1,5 @@
+"""`python -m metergate.cli`."""
+
+from metergate.cli import main
+
+main()

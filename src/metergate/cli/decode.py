@@ -1,0 +1,160 @@
+"""`metergate decode`: bytes of any meter into values, with an explanation where wanted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from metergate.errors import BadValue, DecodeError
+from metergate.wire import contract, protocols
+
+Json = dict[str, Any]
+
+
+def decode(
+    source: str = "-",
+    /,
+    *,
+    protocol: str | None = None,
+    key: str | None = None,
+    output: Annotated[str, Parameter(name=["--format", "-f"])] = "table",
+    explain: bool = False,
+    batch: bool = False,
+) -> None:
+    """Decode telegrams from a file, from hex on the command line or from standard input.
+
+    Examples:
+
+        metergate decode capture.bin
+
+        metergate decode "68 11 11 11 11 11 11 68 11 04 33 33 34 33 AE 16"
+
+        metergate decode --protocol wmbus --key 000102030405060708090A0B0C0D0E0F telegram.hex --explain
+
+    Parameters
+    ----------
+    source
+        A file (binary or hex), hex digits, or `-` for standard input.
+    protocol
+        Name of the protocol; without it the one that fits best is taken. `--protocol ?` lists them.
+    key
+        Key of an encrypted telegram, hexadecimal.
+    output
+        `table` or `json`.
+    explain
+        Show every byte range with its field, value and paragraph.
+    batch
+        JSON lines in, JSON lines out; see the decode contract in the documentation.
+    """
+    if batch:
+        _batch()
+        return
+    if protocol == "?":
+        for entry in protocols().values():
+            print(f"{entry.name:<14} {entry.title} ({entry.document})")
+        return
+    data = _bytes_of(source)
+    name = protocol or contract.guess(data)
+    if name is None:
+        raise BadValue(
+            f"no known protocol fits these {len(data)} bytes; name one with --protocol: {', '.join(protocols())}"
+        )
+    _decode_one(name, data, key, output, explain)
+
+
+def _decode_one(name: str, data: bytes, key: str | None, output: str, explain: bool) -> None:
+    answer = contract.decode({"protocol": name, "hex": data.hex(), "keys": {"key": key} if key else {}})
+    if output == "json":
+        print(json.dumps({"protocol": name, **answer}, ensure_ascii=False, indent=2))
+    elif output == "table":
+        _show(name, answer)
+    else:
+        raise BadValue(f"unknown format {output!r}: table or json")
+    if explain:
+        _explain(name, data, {"key": contract.octets(key, "--key")} if key else {}, answer)
+    if not answer["telegrams"]:
+        sys.exit(1)
+
+
+def _batch() -> None:
+    for line in sys.stdin:
+        try:
+            request = json.loads(line)
+        except ValueError:
+            request = None
+        sys.stdout.write(json.dumps(contract.respond(request), ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+
+def _bytes_of(source: str) -> bytes:
+    if source == "-":
+        return _unhexed(sys.stdin.buffer.read())
+    path = Path(source)
+    if len(source) < 256 and path.is_file():
+        return _unhexed(path.read_bytes())
+    try:
+        return contract.octets(source, "input")
+    except DecodeError:
+        raise BadValue(f"{source[:60]!r} is neither a file nor hex digits") from None
+
+
+def _unhexed(data: bytes) -> bytes:
+    """Hex text as the bytes it means; anything else as it is."""
+    try:
+        return contract.octets(data.decode("ascii"), "input") if data.strip() else data
+    except (UnicodeDecodeError, DecodeError):
+        return data
+
+
+def _show(name: str, answer: Json) -> None:
+    console = Console()
+    for telegram in answer["telegrams"]:
+        meter = "  ".join(str(value) for value in telegram["meter"].values())
+        state = "" if telegram["valid"] else "  [red]not valid[/]"
+        console.print(
+            f"[bold]{name}[/] at byte {telegram['offset']}, {telegram['length']} bytes  {meter}{state}", highlight=False
+        )
+        _show_readings(console, telegram["readings"])
+    for error in answer["errors"]:
+        console.print(f"[yellow]{error['code']}[/] at byte {error['offset']}: {error['message']}", highlight=False)
+
+
+def _show_readings(console: Console, readings: list[Json]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("OBIS", "quantity", "value", "unit", "storage", "tariff", "time"):
+        table.add_column(title, justify="right" if title == "value" else "left")
+    for reading in readings:
+        value = reading["value"] if reading["value"] is not None else f"– ({reading.get('reason', 'absent')})"
+        table.add_row(
+            (reading["obis"] or reading.get("address") or "").removesuffix("*255"),
+            reading["quantity"] or "",
+            str(value),
+            reading["unit"] or "",
+            str(reading["storage"] or ""),
+            str(reading["tariff"] or ""),
+            reading["time"] or "",
+        )
+    if readings:
+        console.print(table)
+
+
+def _explain(name: str, data: bytes, keys: dict[str, bytes], answer: Json) -> None:
+    console = Console()
+    telegrams = answer["telegrams"]
+    for telegram in track(telegrams, "explaining", transient=True, disable=len(telegrams) < 100):
+        start, length = telegram["offset"], telegram["length"]
+        for span in protocols()[name].explain(data[start : start + length], keys):
+            part = data[start + span.start : start + span.start + span.length].hex(" ")
+            octets = part if len(part) <= 35 else f"{part[:32]}…"
+            where = f"{start + span.start:5}+{span.length:<4}"
+            console.print(
+                f"{where} {octets:<36}{'  ' * span.level}{span.name}  [bold]{span.value}[/]  [dim]{span.paragraph}[/]",
+                highlight=False,
+            )

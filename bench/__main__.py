@@ -1,0 +1,62 @@
+"""`python -m bench [NAME ...]`: all benchmarks, or those named; a table, and bench/results.json."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.rows import Row
+
+HERE = Path(__file__).resolve().parent
+MODULES = tuple(
+    sorted(
+        path.stem
+        for path in HERE.glob("*.py")
+        if path.stem not in ("__init__", "__main__", "rows") and not path.stem.startswith("_")
+    )
+)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.2f}"
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table("what", "value", "unit", "peer in the same run", "ratio", "goal", "met")
+    for line in rows:
+        met = {True: "yes", False: "[red]no[/]", None: ""}[line["met"]]
+        table.add_row(
+            line["name"],
+            _number(line["value"]),
+            line["unit"],
+            line["peer"] or "",
+            _number(line["ratio"]),
+            line["goal"],
+            met,
+        )
+    return table
+
+
+def main() -> int:
+    console = Console()
+    rows: list[Row] = []
+    for name in sys.argv[1:] or MODULES:
+        with console.status(f"measuring {name}"):
+            rows += import_module(f"bench.{name}").run()
+    console.print(_table(rows))
+    (HERE / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
+    console.print(
+        f"{sum(1 for line in rows if line['met'])} of {sum(1 for line in rows if line['met'] is not None)} goals met; bench/results.json written"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -52,8 +52,9 @@ def main() -> int:
             rows += import_module(f"bench.{name}").run()
     console.print(_table(rows))
     (HERE / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
+    judged = [line for line in rows if line["met"] is not None]
     console.print(
-        f"{sum(1 for line in rows if line['met'])} of {sum(1 for line in rows if line['met'] is not None)} goals met; bench/results.json written"
+        f"{sum(line['met'] is True for line in judged)} of {len(judged)} goals met; bench/results.json written"
     )
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Link(Protocol):
@@ -29,4 +29,13 @@ class Link(Protocol):
     @property
     def byte_time(self) -> float:
         """Seconds one byte takes on the wire (0 where that does not matter), for timeouts."""
+        ...
+
+
+@runtime_checkable
+class Adjustable(Link, Protocol):
+    """A link whose speed can be changed while it is open, as IEC 62056-21 does after the sign-on."""
+
+    async def set_line(self, baud: int, format: str) -> None:
+        """Go on with `baud` and `format` ("8N1"). LinkError if the port cannot."""
         ...

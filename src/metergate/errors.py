@@ -74,6 +74,12 @@ class Replay(DecodeError):
     code = "replay"
 
 
+class Unprotected(DecodeError):
+    """A key is configured for the meter, but the telegram came in clear: anybody could have sent it."""
+
+    code = "unprotected"
+
+
 class LinkError(MetergateError):
     """The line itself cannot be used: port missing, connection refused, cable pulled."""
 
@@ -108,7 +114,17 @@ DECODE_CODES = tuple(
     sorted(
         {
             kind.code
-            for kind in (BadChecksum, Truncated, KeyMissing, WrongKey, Unsupported, BadValue, ApplicationError, Replay)
+            for kind in (
+                BadChecksum,
+                Truncated,
+                KeyMissing,
+                WrongKey,
+                Unsupported,
+                BadValue,
+                ApplicationError,
+                Replay,
+                Unprotected,
+            )
         }
     )
 )

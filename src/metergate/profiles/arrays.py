@@ -30,7 +30,7 @@ Row = tuple[int, int, int, int, int, int, int]
 
 
 class Registers:
-    """The register dictionary: a small number for each register, given once and never changed.
+    """The register dictionary: a small number for each register, given once, never changed; `next` is the first free.
 
     Looked up by object identity first, so that decoders that share their `Register` objects pay no hashing.
     """
@@ -39,7 +39,7 @@ class Registers:
         self.by_number: dict[int, Register] = dict(known or {})
         self._numbers = {register: number for number, register in self.by_number.items()}
         self._seen: dict[int, tuple[Register, int]] = {}
-        self._next = max(self.by_number, default=-1) + 1
+        self.next = max(self.by_number, default=-1) + 1
 
     def __len__(self) -> int:
         return len(self.by_number)
@@ -54,7 +54,7 @@ class Registers:
             return found[1]
         number = self._numbers.get(register)
         if number is None:
-            number = self._next
+            number = self.next
             self.add(number, register)
         if len(self._seen) >= _REMEMBERED:
             self._seen.clear()
@@ -65,7 +65,7 @@ class Registers:
         """Take over a number that was given elsewhere."""
         self.by_number[number] = register
         self._numbers[register] = number
-        self._next = max(self._next, number + 1)
+        self.next = max(self.next, number + 1)
 
     def to_json(self) -> dict[str, dict[str, object]]:
         """JSON values by number."""

@@ -1,0 +1,186 @@
+"""Telegrams to readings: the general decoder, which knows nothing of the meter but its key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import partial
+
+from metergate.errors import ApplicationError, BadChecksum, BadValue, DecodeError, Truncated, Unsupported
+from metergate.model import MeterIdentity
+from metergate.wire.base import Problem, Telegram
+from metergate.wire.mbus.records import Records, decode_records, split_records
+from metergate.wire.wmbus.compact import Formats
+from metergate.wire.wmbus.devices import medium
+from metergate.wire.wmbus.layers import COMMANDS, COMPACT, ERRORS, LINK_MANAGEMENT, MAKER, Ell, Tpl
+from metergate.wire.wmbus.link import Address, Format, Link
+from metergate.wire.wmbus.peel import Context, Layers, peel
+from metergate.wire.wmbus.security import CHECK
+
+NAME = "wmbus"
+CORRUPT = (BadChecksum.code, BadValue.code, Truncated.code)
+"""Problems that say that the telegram itself is broken; with all others its link layer is right."""
+_EMPTY = Records((), ())
+_OWN = 13
+"""Security modes above this are a maker's own use of the field: the payload is taken as it is."""
+
+
+class Frame(Mapping[str, object]):
+    """The header fields of a telegram, made out when somebody asks for them."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], dict[str, object]]) -> None:
+        self._make = make
+        self._made: dict[str, object] | None = None
+
+    def _all(self) -> dict[str, object]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __getitem__(self, name: str) -> object:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+
+class Decoder:
+    """Decodes the telegrams of any number of meters. `context`: keys and what was heard; `formats`: compact layouts."""
+
+    def __init__(self, context: Context | None = None, formats: Formats | None = None) -> None:
+        self.context = context or Context()
+        self.formats = formats or Formats()
+
+    def decode(self, telegram: bytes, offset: int, form: Format, frame: bytes, at: datetime | None) -> Telegram:
+        """The telegram of a frame that stood at `offset` and arrived at `at`. Errors become its problems."""
+        layers = Layers(Link.of(telegram))
+        records, problems = _EMPTY, ()
+        try:
+            peel(telegram, layers, self.context, at)
+            records = self.records(layers, at)
+        except DecodeError as error:
+            problems = (Problem(error.code, offset + error.offset, error.reason),)
+        return Telegram(
+            NAME,
+            offset,
+            len(frame),
+            not (problems and problems[0].code in CORRUPT),
+            frame,
+            identity(layers.address),
+            Frame(partial(describe, telegram, form, layers)),
+            records.readings,
+            problems,
+        )
+
+    def records(self, layers: Layers, at: datetime | None) -> Records:
+        """The records in the payload of an opened telegram; its layout is remembered."""
+        tpl, payload = layers.tpl, layers.payload
+        if tpl is None or payload is None or tpl.ci in LINK_MANAGEMENT or tpl.ci in COMMANDS:
+            return _EMPTY
+        if tpl.ci in MAKER:
+            raise Unsupported(f"CI {tpl.ci:02X}H: the payload is in the maker's own format", layers.base)
+        if tpl.ci in ERRORS:
+            raise ApplicationError(_complaint(payload), layers.base)
+        if tpl.ci in COMPACT:
+            layers.payload = payload = self.formats.rebuild(payload.removeprefix(CHECK), layers.base)
+        found = self._decoded(payload, layers, at)
+        if tpl.ci not in COMPACT:
+            self.formats.learn(record.dif + record.vif for record in found.raw)
+        return found
+
+    @staticmethod
+    def _decoded(payload: bytes, layers: Layers, at: datetime | None) -> Records:
+        tpl = layers.tpl
+        status = tpl.status if tpl else None
+        try:
+            found = decode_records(payload, layers.address.id, base=layers.base, at=at, status=status)
+        except DecodeError as error:
+            if tpl and tpl.mode > _OWN:
+                raise Unsupported(f"security mode {tpl.mode} is not known", layers.base) from error
+            raise
+        if found.manufacturer_data and not found.readings:
+            raise Unsupported("the payload is in the maker's own format", layers.base)
+        return found
+
+
+_COMPLAINTS = {
+    0: "unspecified error",
+    1: "CI field not known",
+    2: "buffer too long",
+    3: "too many records",
+    4: "premature end of a record",
+    5: "more than 10 DIFEs",
+    6: "more than 10 VIFEs",
+    8: "application busy",
+    9: "too many readouts",
+}
+
+
+def _complaint(payload: bytes) -> str:
+    code = payload[0] if payload else 0
+    return f"the meter reports error {code:02X}H: {_COMPLAINTS.get(code, 'unknown')}"
+
+
+def identity(address: Address) -> MeterIdentity:
+    """Who the meter is."""
+    return MeterIdentity(address.id, address.manufacturer, medium(address.device), address.version)
+
+
+def describe(telegram: bytes, form: Format, layers: Layers) -> dict[str, object]:
+    """The header fields by the names of the decode contract, and the raw records."""
+    found: dict[str, object] = {
+        "telegram": telegram.hex(),
+        "link_crc": form.value,
+        "control": f"{layers.link.control:02x}",
+        "sender": layers.link.address.octets.hex(),
+    }
+    if layers.ell:
+        found |= _ell(layers.ell)
+    if layers.afl:
+        found |= {"fragment": layers.afl.fragment, "message_counter": layers.afl.counter}
+    if layers.tpl:
+        found |= _tpl(layers.tpl)
+        found["protected"] = layers.protected
+    if layers.payload is not None and layers.tpl:
+        found |= _payload(layers.payload, layers.tpl.ci)
+    return found
+
+
+def _ell(ell: Ell) -> dict[str, object]:
+    found: dict[str, object] = {"ell_ci": f"{ell.ci:02x}", "ell_control": ell.control, "ell_access_number": ell.access}
+    if ell.session is not None:
+        found["session"] = ell.session
+    if ell.receiver:
+        found["receiver"] = ell.receiver.hex()
+    return found
+
+
+def _tpl(tpl: Tpl) -> dict[str, object]:
+    found: dict[str, object] = {"ci": f"{tpl.ci:02x}"}
+    if tpl.access is None:
+        return found
+    return found | {
+        "access_number": tpl.access,
+        "status": tpl.status,
+        "configuration": tpl.configuration,
+        "security_mode": tpl.mode,
+    }
+
+
+def _payload(payload: bytes, ci: int) -> dict[str, object]:
+    if ci in MAKER:
+        return {"manufacturer_data": payload.hex()}
+    try:
+        raw, maker, more = split_records(payload)
+    except DecodeError:
+        return {"payload": payload.hex()}
+    shown = [{"dif": one.dif.hex(), "vif": one.vif.hex(), "data": one.data.hex()} for one in raw]
+    return {"records": shown, "manufacturer_data": maker.hex(), "more_records_follow": more}

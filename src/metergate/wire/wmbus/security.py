@@ -1,0 +1,158 @@
+"""Security: AES-CTR of the extended link layer, transport modes 0, 5 and 7, mode 2 of old meters, key derivation.
+
+A telegram that was stored decrypted keeps its headers: without a key its payload begins with 2F2F, or has its right
+CRC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from metergate.bits import crc_en13757
+from metergate.crypto.aes import Aes, same
+from metergate.crypto.des import Des
+from metergate.errors import BadChecksum, KeyMissing, Truncated, Unprotected, Unsupported, WrongKey
+from metergate.wire.wmbus.keys import Cipher
+from metergate.wire.wmbus.layers import MAC_BYTES, Afl, Ell, Tpl
+from metergate.wire.wmbus.link import Address
+
+CHECK = b"\x2f\x2f"
+"""What every decrypted payload begins with: two idle fillers."""
+ENCRYPT, AUTHENTICATE = 0, 1
+"""First octet of the key derivation, meter to reader; 10H more the other way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A payload in clear, and whether a key has vouched for it."""
+
+    payload: bytes
+    protected: bool = False
+
+
+def derive(master: Aes, purpose: int, counter: int, meter: Address) -> Aes:
+    """The key of one message: CMAC over purpose, message counter, meter id and fillers 07."""
+    return Aes(master.cmac(bytes((purpose,)) + counter.to_bytes(4, "little") + meter.number + b"\x07" * 7))
+
+
+def ell_vector(ell: Ell, sender: Address) -> bytes:
+    """First counter block of the extended link layer: M, A, CC, session number, frame and block number 0."""
+    session = (ell.session or 0).to_bytes(4, "little")
+    return sender.octets + bytes((ell.control,)) + session + b"\x00\x00\x00"
+
+
+def mode5_vector(meter: Address, access: int) -> bytes:
+    """Initialisation vector of mode 5: the meter's address and eight times the access number."""
+    return meter.octets + bytes((access,)) * 8
+
+
+def open_ell(ell: Ell, sender: Address, body: bytes, key: Cipher | None, accept_clear: bool, at: int) -> Opened:
+    """What follows the extended link layer, in clear. `at`: where `body` stands, for errors.
+
+    KeyMissing, WrongKey; BadChecksum for a wrong CRC of a clear payload; Unprotected; Unsupported encryption.
+    """
+    if ell.session is None:
+        return Opened(body)
+    clear = crc_en13757(body) == ell.crc
+    if ell.encryption == 0:
+        if not clear:
+            raise BadChecksum("the payload CRC of the extended link layer is wrong", at - 2)
+        return Opened(body)
+    if ell.encryption != 1:
+        raise Unsupported(f"encryption {ell.encryption} of the extended link layer is not known", at)
+    if isinstance(key, Aes):
+        sealed = ell.crc.to_bytes(2, "little") + body
+        plain = key.ctr(ell_vector(ell, sender), sealed)
+        if crc_en13757(plain[2:]) == int.from_bytes(plain[:2], "little"):
+            return Opened(plain[2:], protected=True)
+    return _stored(body, clear, key, accept_clear, at)
+
+
+def open_tpl(
+    tpl: Tpl, sender: Address, afl: Afl | None, body: bytes, key: Cipher | None, clear: bool, at: int
+) -> Opened:
+    """The payload behind a transport header. `body` stands at `at`; `clear`: unprotected telegrams are welcome.
+
+    Errors as `open_ell`; Truncated where less is there than the header says is encrypted.
+    """
+    way = _MODES.get(tpl.mode)
+    if way is None or not tpl.encrypted:
+        if tpl.mode in _REFUSED:
+            raise Unsupported(_REFUSED[tpl.mode], at)
+        return Opened(body)
+    size = tpl.encrypted
+    if len(body) < size:
+        raise Truncated(f"{size} encrypted bytes announced, {len(body)} are there", at + len(body))
+    meter = tpl.address or sender
+    plain = way(tpl, meter, afl, body, key) if key else None
+    if plain is not None and plain.startswith(CHECK):
+        return Opened(plain + body[size:], protected=True)
+    return _stored(body, body.startswith(CHECK), key, clear, at)
+
+
+def _stored(body: bytes, clear: bool, key: Cipher | None, accept_clear: bool, at: int) -> Opened:
+    """What was not decrypted: either it is in clear already, or the key is missing or wrong."""
+    if clear and (accept_clear or key is None):
+        return Opened(body)
+    if clear:
+        raise Unprotected("sent in clear, though the meter has a key", at)
+    if key is None:
+        raise KeyMissing("encrypted, and there is no key for the meter", at)
+    raise WrongKey("the key does not decrypt the telegram: its check bytes, CRC or MAC do not agree", at)
+
+
+def _mode5(tpl: Tpl, meter: Address, afl: Afl | None, body: bytes, key: Cipher) -> bytes | None:
+    if not isinstance(key, Aes):
+        return None
+    return key.cbc_decrypt(mode5_vector(meter, tpl.access or 0), body[: tpl.encrypted])
+
+
+def _mode7(tpl: Tpl, meter: Address, afl: Afl | None, body: bytes, key: Cipher) -> bytes | None:
+    """None where the MAC is absent or wrong: nothing else protects against a changed telegram."""
+    if not isinstance(key, Aes) or afl is None or afl.counter is None or afl.mac is None:
+        return None
+    if not same(message_mac(key, afl, meter, tpl.octets + body), afl.mac):
+        return None
+    return derive(key, ENCRYPT, afl.counter, meter).cbc_decrypt(bytes(16), body[: tpl.encrypted])
+
+
+def _mode2(tpl: Tpl, meter: Address, afl: Afl | None, body: bytes, key: Cipher) -> bytes | None:
+    return key.cbc_decrypt(bytes(8), body[: tpl.encrypted]) if isinstance(key, Des) else None
+
+
+_MODES = {5: _mode5, 7: _mode7, 2: _mode2}
+_REFUSED = {
+    10: "security mode 10 (AES-CCM) is not decoded",
+    13: "security mode 13 (TLS) is not decoded: it needs a connection with the meter",
+}
+
+
+def message_mac(master: Aes, afl: Afl, meter: Address, transport: bytes) -> bytes:
+    """The MAC that the authentication layer ought to carry; `transport` is all from the transport layer's CI on.
+
+    Its length follows from the MCL; WrongKey-proof for unknown ones: they give a full MAC, which no short one equals.
+    """
+    key = derive(master, AUTHENTICATE, afl.counter or 0, meter)
+    return key.cmac(afl.authenticated + transport)[: MAC_BYTES.get((afl.mcl or 0) & 15, 16)]
+
+
+def seal_ell(ell: Ell, sender: Address, body: bytes, key: Aes) -> bytes:
+    """Extended link layer and payload, encrypted; the session number must ask for AES-CTR."""
+    crc = crc_en13757(body).to_bytes(2, "little")
+    return ell.clear + key.ctr(ell_vector(ell, sender), crc + body)
+
+
+def padded(payload: bytes) -> bytes:
+    """A payload ready for a block cipher: 2F2F before, as many 2F as it takes behind."""
+    whole = CHECK + payload
+    return whole + b"\x2f" * (-len(whole) % 16)
+
+
+def seal_mode5(tpl: Tpl, sender: Address, payload: bytes, key: Aes) -> bytes:
+    """The encrypted payload (whole blocks, from `padded`) of a mode 5 telegram."""
+    return key.cbc_encrypt(mode5_vector(tpl.address or sender, tpl.access or 0), payload)
+
+
+def seal_mode7(tpl: Tpl, sender: Address, counter: int, payload: bytes, master: Aes) -> bytes:
+    """The encrypted payload of a mode 7 telegram with message counter `counter`."""
+    return derive(master, ENCRYPT, counter, tpl.address or sender).cbc_encrypt(bytes(16), payload)

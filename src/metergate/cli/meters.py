@@ -1,0 +1,80 @@
+"""`metergate meters`: the models that are known, and the proof that their maps are right."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cyclopts import App
+from rich.console import Console
+from rich.table import Table
+
+from metergate.errors import ConfigError
+from metergate.meters.examples import check_example, check_map, corpora
+from metergate.meters.map import FOLDER, load_map, load_maps
+
+app = App(name="meters", help="Models whose registers are known by name.")
+
+
+@app.command(name="list")
+def list_meters(*, protocol: str | None = None) -> None:
+    """List the known models.
+
+    Parameters
+    ----------
+    protocol
+        Only those of one protocol.
+    """
+    table = Table("map", "brand", "model", "protocol", "medium", "registers")
+    for name, one in load_maps().items():
+        if protocol in (None, one.protocol):
+            table.add_row(name, one.brand, one.model, one.protocol, one.medium.value, str(len(one.register)))
+    Console().print(table)
+
+
+@app.command
+def show(name: str, /) -> None:
+    """Show one map: which register means what.
+
+    Parameters
+    ----------
+    name
+        As in `metergate meters list`.
+    """
+    maps = load_maps()
+    if name not in maps:
+        raise ConfigError(f"no map {name!r}; `metergate meters list` shows them")
+    one = maps[name]
+    print(f"{one.brand} {one.model} ({one.protocol}, {one.medium.value})")
+    match = {"manufacturer": one.match.manufacturer, "version": one.match.version, "id": one.match.id}
+    print("matches: " + ", ".join(f"{key} {'/'.join(map(str, value))}" for key, value in match.items() if value))
+    table = Table("name", "OBIS", "quantity or designator", "storage", "tariff", "function")
+    for row in one.register:
+        sent = row.quantity or row.address or str(row.wire or row.obis)
+        table.add_row(row.name, str(row.obis or ""), sent, str(row.storage), str(row.tariff), row.function.value)
+    Console().print(table)
+
+
+@app.command
+def check(*files: Path) -> None:
+    """Check that every map is right and that its example telegrams decode to the values it claims.
+
+    Examples in the corpora are checked where METERGATE_CORPORA names their folder.
+
+    Parameters
+    ----------
+    files
+        Maps of your own; without any, all that are shipped.
+    """
+    wrong = examples = skipped = 0
+    for path in files or sorted(FOLDER.glob("*.toml")):
+        one = load_map(path)
+        for text in check_map(one):
+            wrong += 1
+            print(f"{path.name}: {text}")
+        for example in one.example:
+            examples += 1
+            skipped += check_example(one, example) is None
+    place = f", {skipped} of them skipped (no corpora)" if corpora() is None and skipped else ""
+    print(f"{len(files) or len(load_maps())} maps, {examples} examples{place}, {wrong} mistakes")
+    sys.exit(1 if wrong else 0)

@@ -1,0 +1,181 @@
+"""One task a line: open it, listen or ask, and come back after every break."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import structlog
+
+from metergate.errors import ConfigError, LinkError, MetergateError
+from metergate.gateway.hub import Hub, LineState
+from metergate.gateway.schedule import Schedule
+from metergate.gateway.settings import Line, Meter
+from metergate.links import Link, open_link
+from metergate.meters.driver import Line as Owner
+from metergate.meters.driver import Listener, Priority, utc_now
+from metergate.meters.pollers import POLLERS, Poller, Target, read_key
+from metergate.meters.translate import Translator
+from metergate.meters.usual import usual_address
+from metergate.model import Command, Outcome, ReadNow
+from metergate.wire import protocols
+from metergate.wire.base import Dialogue, Found, Telegram
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+REOPEN = (1.0, 60.0)
+ANY = Meter()
+
+
+class LineTask:
+    """A line of the settings at work."""
+
+    def __init__(self, settings: Line, hub: Hub, opener: Callable[[str], object] = open_link) -> None:
+        self.settings = settings
+        self.state = LineState(settings.name or settings.url.partition("?")[0], settings.url, settings.protocol)
+        self._hub, self._open = hub, opener
+        hub.lines[self.state.name] = self.state
+        self._meters = {meter.id: meter for meter in settings.meter if meter.id}
+        self._only = settings.meter[0] if len(settings.meter) == 1 and not settings.meter[0].id else ANY
+        self._others = settings.others if settings.others is not None else not self._meters
+        maps = {meter.id: meter.map for meter in settings.meter if meter.map}
+        self._translate = Translator(chosen=maps)
+        self._owner: Owner | None = None
+
+    async def run(self) -> None:
+        """For ever: open, work, and after a break open again, waiting 1 to 60 seconds with full jitter."""
+        pause, longest = REOPEN
+        while True:
+            began = time.monotonic()
+            try:
+                await self._work()
+                self.state.turn("closed", "the other side closed the line")
+            except (LinkError, ConfigError) as error:
+                if self.state.reason != str(error):
+                    log.warning("line broken", line=self.state.name, reason=str(error))
+                self.state.turn("broken", str(error))
+            pause = REOPEN[0] if time.monotonic() - began > longest else min(longest, pause * 2)
+            await asyncio.sleep(random.uniform(0.1, pause))  # noqa: S311 - no secret
+
+    async def _work(self) -> None:
+        link: Link = await self._open(usual_address(self.settings.url, self.settings.protocol))  # type: ignore[misc]
+        self.state.turn("open")
+        self.state.opened += 1
+        log.info("line open", line=self.state.name, protocol=self.settings.protocol)
+        try:
+            if self.settings.protocol in POLLERS:
+                await self._ask_all(link)
+            else:
+                await self._listen(link)
+        finally:
+            await link.close()
+
+    def _trace(self, way: str, data: bytes) -> None:
+        log.debug("bytes", line=self.state.name, way=way, hex=data.hex())
+
+    # Listening
+
+    async def _listen(self, link: Link) -> None:
+        receiver = protocols()[self.settings.protocol].receiver(self._keys(), self.settings.options)
+        trace = self._trace if self.settings.trace else None
+        await Listener(link, receiver, self._found, self.settings.gap, trace=trace).run()
+
+    def _keys(self) -> Mapping[str, bytes]:
+        """Keys by meter id; `key` for a line with one unnamed meter."""
+        return {meter.id or "key": read_key(meter.key_file) for meter in self.settings.meter if meter.key_file}
+
+    def _found(self, item: Found) -> None:
+        if not isinstance(item, Telegram):
+            self._hub.problem(self.state, item)
+            return
+        settings = self._meters.get(item.meter.id) if item.meter else None
+        if settings is None:
+            if not self._others:
+                self.state.foreign += 1
+                return
+            settings = self._only
+        self._hub.telegram(self.state, item, self._translate(item), settings)
+
+    # Asking
+
+    async def _ask_all(self, link: Link) -> None:
+        owner = self._owner = Owner(
+            link, self.settings.echo, self.settings.spare, self._trace if self.settings.trace else None
+        )
+        poller = POLLERS[self.settings.protocol](self.settings.options)
+        meters = [asyncio.ensure_future(self._visit(poller, meter)) for meter in self.settings.meter]
+        try:
+            await owner.run()
+        finally:
+            self._owner = None
+            for task in meters:
+                task.cancel()
+            await asyncio.gather(*meters, return_exceptions=True)
+            await owner.close()
+
+    async def _visit(self, poller: Poller, meter: Meter) -> None:
+        """Ask one meter again and again."""
+        period = float(meter.period or self.settings.period)
+        schedule = Schedule(period, float(self.settings.jitter))
+        self._hub.watch.expect(meter.id, time.monotonic(), period)
+        due = schedule.begin(time.monotonic())
+        while True:
+            await asyncio.sleep(due - time.monotonic())
+            good = await self._once(poller, meter)
+            now = time.monotonic()
+            due = schedule.answered(now) if good else schedule.failed(now)
+
+    async def _once(self, poller: Poller, meter: Meter) -> bool:
+        try:
+            await self.read(meter, Priority.SCHEDULE, poller)
+        except LinkError:
+            return True  # the line's trouble, not the meter's
+        except MetergateError as error:
+            self.state.problems[error.code] += 1
+            self._hub.failed(meter.id, str(error))
+            log.warning("meter not read", line=self.state.name, meter=meter.id, code=error.code, reason=str(error))
+            return False
+        return True
+
+    async def read(
+        self, meter: Meter, priority: Priority = Priority.ON_DEMAND, poller: Poller | None = None
+    ) -> Telegram:
+        """Ask one meter for its values now, and hand them on. NoAnswer, LinkError, DecodeError."""
+        poller = poller or POLLERS[self.settings.protocol](self.settings.options)
+        telegram = await self.talk(poller.read(target(meter)), priority)
+        self._hub.telegram(self.state, telegram, self._translate(telegram), meter)
+        return telegram
+
+    async def talk(self, dialogue: Dialogue[T], priority: Priority) -> T:
+        """Hold a dialogue on this line. LinkError if it is not open."""
+        if self._owner is None:
+            dialogue.close()
+            raise LinkError(f"{self.state.name}: the line is not open ({self.state.reason or self.state.state})")
+        return await self._owner.ask(dialogue, priority)
+
+    # Orders
+
+    def has(self, meter: str) -> bool:
+        """Is it a meter of this line?"""
+        known = self._hub.meters.get(meter)
+        return meter in self._meters or (known is not None and known.line == self.state.name)
+
+    async def execute(self, command: Command) -> tuple[Outcome, str]:
+        """Carry out an order. Meters that speak by themselves cannot be told anything."""
+        meter = self._meters.get(command.meter)
+        if meter is None or self.settings.protocol not in POLLERS:
+            return Outcome.UNSUPPORTED, "this meter speaks by itself and cannot be asked"
+        if isinstance(command, ReadNow):
+            telegram = await self.read(meter, Priority.ON_DEMAND)
+            return Outcome.DONE, f"{len(telegram.readings)} values"
+        poller = POLLERS[self.settings.protocol](self.settings.options)
+        return await self.talk(poller.execute(target(meter), command, utc_now()), Priority.CONTROL), ""
+
+
+def target(meter: Meter) -> Target:
+    """What a poller has to know of a meter."""
+    key = read_key(meter.key_file) if meter.key_file else None
+    return Target(meter.id, meter.address or meter.id, key, meter.registers)

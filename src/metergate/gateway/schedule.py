@@ -1,0 +1,45 @@
+"""When to ask a meter next: its period with a jitter of its own, and ever longer pauses for one that is dead."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+BACKOFF = tuple(60.0 * minutes for minutes in (1, 2, 4, 8, 16, 32, 60))
+"""Pauses for a meter that does not answer, seconds."""
+
+
+@dataclass
+class Schedule:
+    """One meter's times, in seconds of the monotonic clock.
+
+    `period` between questions; `jitter` is the part of the period over which meters are spread, so that a hundred of
+    them do not speak at once. A round that comes late is not made up for: the missed ones are counted in `skipped`.
+    """
+
+    period: float
+    jitter: float = 0.1
+    chance: random.Random = field(default_factory=random.Random)
+    failures: int = 0
+    skipped: int = 0
+    due: float = 0.0
+
+    def begin(self, now: float) -> float:
+        """The first time: soon, spread over the jitter."""
+        self.due = now + self.chance.uniform(0, self.period * self.jitter)
+        return self.due
+
+    def answered(self, now: float) -> float:
+        """It answered: the next time stays on the grid of the period."""
+        self.failures = 0
+        late = int(max(0.0, now - self.due) // self.period)
+        self.skipped += late
+        self.due += (late + 1) * self.period
+        return self.due
+
+    def failed(self, now: float) -> float:
+        """It did not: 1, 2, 4 ... 60 minutes, but never sooner than the period."""
+        pause = BACKOFF[min(self.failures, len(BACKOFF) - 1)]
+        self.failures += 1
+        self.due = now + max(pause, self.period)
+        return self.due

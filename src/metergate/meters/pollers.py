@@ -1,0 +1,98 @@
+"""How meters that have to be asked are asked: one entry a protocol, so that gateway and command line know only targets.
+
+A poller makes dialogues; who holds them on which line is the driver's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from metergate.errors import ConfigError
+from metergate.model import Command, Connect, Disconnect, Medium, MeterIdentity, Reading, SetClock
+from metergate.model.command import Outcome
+from metergate.wire.base import Dialogue, Options, Telegram
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The meter that is meant: its number, its address on the line, its key, what to ask for (empty: the usual)."""
+
+    id: str
+    address: str
+    key: bytes | None = None
+    registers: tuple[str, ...] = ()
+
+
+def read_key(path: Path) -> bytes:
+    """A key from its file of hex digits. ConfigError without telling what is in there."""
+    try:
+        return bytes.fromhex("".join(path.read_text("utf-8").split()))
+    except (OSError, ValueError):
+        raise ConfigError(f"{path}: no key: the file has to hold its hex digits and nothing else") from None
+
+
+class Poller(Protocol):
+    """Questions of one protocol."""
+
+    def read(self, target: Target) -> Dialogue[Telegram]:
+        """All usual values of a meter. NoAnswer, DecodeError."""
+        ...
+
+    def execute(self, target: Target, command: Command, now: datetime) -> Dialogue[Outcome]:
+        """Carry out an order, once. UNSUPPORTED if the protocol knows no such order."""
+        ...
+
+
+def _telegram(protocol: str, identity: MeterIdentity, readings: tuple[Reading, ...]) -> Telegram:
+    return Telegram(protocol, 0, 0, True, meter=identity, readings=readings)
+
+
+def unsupported() -> Dialogue[Outcome]:
+    """An order that nobody can carry out: nothing is sent."""
+    return Outcome.UNSUPPORTED
+    yield  # makes it a generator
+
+
+USUAL_645 = ("00010000", "00020000", "02010100", "02020100", "02030000")
+"""Forward and reverse active energy, voltage and current of phase A, active power."""
+USUAL_645_1997 = ("9010", "9020", "b611", "b621", "b630")
+
+
+class Dlt645Poller:
+    """DL/T 645-2007, and 1997 with its own identifiers."""
+
+    def __init__(self, options: Options, edition: str = "dlt645") -> None:
+        from metergate.wire.dlt645 import dialogue
+        from metergate.wire.dlt645.decode import E1997, E2007
+
+        self._say, self._name = dialogue, edition
+        self._kind = E2007 if edition == "dlt645" else E1997
+        self._usual = USUAL_645 if edition == "dlt645" else USUAL_645_1997
+
+    def read(self, target: Target) -> Dialogue[Telegram]:
+        """The target's registers, or the usual ones."""
+        wanted = [int(text, 16) for text in target.registers or self._usual]
+        readings = yield from self._say.read_all(target.address, wanted, kind=self._kind)
+        return _telegram(self._name, MeterIdentity(target.id, medium=Medium.ELECTRICITY), readings)
+
+    def execute(self, target: Target, command: Command, now: datetime) -> Dialogue[Outcome]:
+        """Relay (read back) and clock."""
+        match command:
+            case Connect() | Disconnect():
+                action = self._say.CLOSE if isinstance(command, Connect) else self._say.TRIP
+                return (yield from self._say.relay(target.address, action, command.expires or now))
+            case SetClock(time=time):
+                yield from self._say.set_clock(target.address, time or now)
+                return Outcome.DONE
+        return Outcome.UNSUPPORTED
+
+
+POLLERS: dict[str, Callable[[Options], Poller]] = {
+    "dlt645": Dlt645Poller,
+    "dlt645-1997": lambda options: Dlt645Poller(options, "dlt645-1997"),
+}
+"""Protocols whose meters speak only when asked."""

@@ -1,0 +1,120 @@
+"""The gateway's file: five lines are enough, and every mistake is named with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from metergate.config import load_gateway
+from metergate.errors import ConfigError
+from metergate.gateway.settings import Line, Mqtt, Settings
+from metergate.toml import Seconds
+
+HOUSEHOLD = """\
+[mqtt]
+url = "mqtt://127.0.0.1"
+[[line]]
+url = "/dev/ttyUSB0"
+protocol = "sml"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "gateway.toml"
+
+
+def test_a_household_is_five_lines(file: Path) -> None:
+    assert len(HOUSEHOLD.splitlines()) == 5
+    file.write_text(HOUSEHOLD)
+    settings = load_gateway(file)
+    assert settings.line == (Line("/dev/ttyUSB0", "sml"),)
+    assert settings.mqtt == Mqtt("mqtt://127.0.0.1")
+    assert settings.station is None
+    assert settings.id
+
+
+def test_everything_else_can_be_said_too(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("00" * 16)
+    file.write_text(
+        HOUSEHOLD
+        + f"""gap = "100 ms"
+[[line]]
+url = "tcp://127.0.0.1:10001"
+protocol = "mbus"
+period = "1 h"
+others = false
+[[line.meter]]
+id = "12345678"
+address = "5"
+key_file = "{tmp_path}/key"
+[station]
+group = "north"
+[publish.glow]
+prefix = "energy"
+[publish.homeassistant]
+enabled = false
+"""
+    )
+    settings = load_gateway(file)
+    assert settings.line[0].gap == Seconds(0.1)
+    assert settings.line[1].meter[0].key_file == tmp_path / "key"
+    assert settings.line[1].period == Seconds(3600)
+    assert settings.station is not None
+    assert settings.publish.glow is not None
+    assert not settings.publish.homeassistant.enabled
+
+
+@pytest.mark.parametrize(
+    ("more", "line", "words"),
+    [
+        ("perod = 5", 6, "did you mean 'period'"),
+        ('[[line]]\nurl = "/dev/ttyUSB1"\nprotocol = "slm"', 8, "did you mean 'sml'"),
+        ('[[line]]\nurl = "/dev/ttyUSB1"', 6, "'protocol' is missing"),
+        ('[[line]]\nurl = "usb:1"\nprotocol = "sml"', 7, "no address"),
+        ('[[line]]\nurl = "tpc://a:1"\nprotocol = "sml"', 7, "did you mean 'tcp'"),
+        ('[[line]]\nurl = "/dev/ttyUSB0"\nprotocol = "sml"', 1, "two lines use /dev/ttyUSB0"),
+        ('[[line.meter]]\nid = "1"\nkey_file = "/nowhere/key"', 8, "/nowhere/key: cannot be read"),
+        ('[[line.meter]]\nid = "1"\nmap = "kamstrup_multical"', 8, "unknown map"),
+        ('[[line.meter]]\nid = "1"\n[[line.meter]]\nid = "1"', 3, "listed twice"),
+        ('[station]\ngrop = "x"', 7, "did you mean 'group'"),
+        ("[metrics]\nport = 1.5", 7, "whole number"),
+        ('[metrics]\nport = "x"\nport = 3', 8, "no TOML"),
+    ],
+)
+def test_mistakes(file: Path, more: str, line: int, words: str) -> None:
+    file.write_text(HOUSEHOLD + more)
+    with pytest.raises(ConfigError) as caught:
+        load_gateway(file)
+    assert str(caught.value).startswith(f"{file}:{line}: ")
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('timezone = "Mars/Olympus"', "timezone"),
+        ('id = "a/b"', "topic"),
+        ("[station]", "give [mqtt]"),
+        ('[mqtt]\nurl = "http://x"', "mqtt://"),
+        ('[mqtt]\nurl = "mqtt://u:secret@x"', "no password"),
+        ('[mqtt]\nurl = "mqtt://x"\npassword_file = "/nowhere"', "/nowhere"),
+    ],
+)
+def test_mistakes_of_the_whole(file: Path, text: str, words: str) -> None:
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_gateway(file)
+    assert words in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_files_that_differ_in_one_line_differ_in_one_line(file: Path) -> None:
+    file.write_text(HOUSEHOLD)
+    before = load_gateway(file)
+    file.write_text(HOUSEHOLD + '[[line]]\nurl = "/dev/ttyUSB1"\nprotocol = "sml"\n')
+    after = load_gateway(file)
+    assert after.line == (*before.line, Line("/dev/ttyUSB1", "sml"))
+
+
+def test_a_gateway_can_be_empty() -> None:
+    assert Settings().line == ()

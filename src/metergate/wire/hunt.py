@@ -1,0 +1,101 @@
+"""Finding frames in a stream of bytes: start octet, length, check; everything else is noise, skipped and counted.
+
+For protocols whose frame begins with a known octet and tells its own length: DL/T 645, CJ/T 188, MGC/1. What comes out
+depends on the bytes alone, never on how they were cut into chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from metergate.errors import DecodeError
+from metergate.wire.base import Problem
+
+NOISE_PAGE = 1024
+"""Noise is told at the latest where the stream passes a multiple of this, so that endless noise is seen."""
+
+Measure = Callable[[bytearray, int], int]
+"""`measure(buffer, at)`: the length of the frame that begins at `at`; 0: not yet known; -1: no frame begins here."""
+Verify = Callable[[bytes, int], DecodeError | None]
+"""`verify(frame, offset)`: what is wrong with a frame of full length, or None."""
+Catch = tuple[int, bytes] | Problem
+"""`(offset, frame)` of a right frame, or a problem."""
+
+
+class Hunter:
+    """Cuts frames out of a stream. `start` is the first octet, `filler` an octet between frames that is no noise."""
+
+    def __init__(self, start: int, measure: Measure, verify: Verify, filler: int | None = None) -> None:
+        self.position = 0
+        """Bytes received so far."""
+        self.noise = 0
+        """Bytes of noise so far."""
+        self._start = bytes((start,))
+        self._filler = b"" if filler is None else bytes((filler,))
+        self._measure = measure
+        self._verify = verify
+        self._buffer = bytearray()
+        self._run = 0  # bytes of noise not yet told of
+        self._told = 0  # up to here a problem has accounted for the bytes
+
+    def feed(self, data: bytes) -> Iterator[Catch]:
+        """Take in bytes; yield what they complete. Must be consumed."""
+        self._buffer += data
+        self.position += len(data)
+        return self._scan(final=False)
+
+    def silence(self) -> Iterator[Catch]:
+        """The line went quiet: what was begun is given up; good frames inside of it are still found."""
+        yield from self._scan(final=True)
+        yield from self._tell(self.position)
+
+    def _scan(self, final: bool) -> Iterator[Catch]:
+        buffer, at, size = self._buffer, 0, len(self._buffer)
+        base = self.position - size
+        while at < size:
+            begin = buffer.find(self._start, at)
+            yield from self._skip(at, begin if begin >= 0 else size, base)
+            at = begin if begin >= 0 else size
+            if at == size:
+                break
+            length = self._measure(buffer, at)
+            if length == 0 or at + length > size:
+                if not final:
+                    break
+                yield from self._cut_off(base + at)
+            elif length > 0:
+                frame = bytes(buffer[at : at + length])
+                wrong = self._verify(frame, base + at)
+                if wrong is None:
+                    yield from self._tell(base + at)
+                    yield base + at, frame
+                    at += length
+                    continue
+                self._told = max(self._told, base + at + length)
+                yield Problem.of(wrong)
+            yield from self._skip(at, at + 1, base)
+            at += 1
+        del buffer[:at]
+
+    def _cut_off(self, offset: int) -> Iterator[Problem]:
+        """Once per silence: the first frame that was begun and not finished."""
+        if self._told < self.position:
+            self._told = self.position
+            yield Problem("truncated", offset, f"the frame ends after {self.position - offset} bytes")
+
+    def _skip(self, at: int, end: int, base: int) -> Iterator[Problem]:
+        """Count the bytes `at..end` of the buffer that are neither filler nor part of a frame found wrong."""
+        at = max(at, self._told - base)
+        while at < end:
+            page = min(end, (base + at) // NOISE_PAGE * NOISE_PAGE + NOISE_PAGE - base)
+            dirt = page - at - (self._buffer.count(self._filler, at, page) if self._filler else 0)
+            self.noise += dirt
+            self._run += dirt
+            at = page
+            if (base + at) % NOISE_PAGE == 0:
+                yield from self._tell(base + at)
+
+    def _tell(self, offset: int) -> Iterator[Problem]:
+        if self._run:
+            yield Problem("noise", offset, f"{self._run} bytes of no frame")
+            self._run = 0

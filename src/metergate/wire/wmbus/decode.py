@@ -6,22 +6,23 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 
-from metergate.errors import ApplicationError, BadChecksum, BadValue, DecodeError, Truncated, Unsupported
+from metergate.bits import Cursor
+from metergate.errors import ApplicationError, BadChecksum, DecodeError, Unsupported
 from metergate.model import MeterIdentity
 from metergate.wire.base import Problem, Telegram
 from metergate.wire.mbus.records import Records, decode_records, split_records
 from metergate.wire.wmbus.compact import Formats
 from metergate.wire.wmbus.devices import medium
-from metergate.wire.wmbus.layers import COMMANDS, COMPACT, ERRORS, LINK_MANAGEMENT, MAKER, Ell, Tpl
-from metergate.wire.wmbus.link import Address, Format, Link
+from metergate.wire.wmbus.fast import Shortcuts
+from metergate.wire.wmbus.layers import ALARMS, COMMANDS, COMPACT, ELL, ERRORS, LINK_MANAGEMENT, MAKER, Ell, Tpl
+from metergate.wire.wmbus.link import FIRST, Address, Format, Link
+from metergate.wire.wmbus.models import amend
 from metergate.wire.wmbus.peel import Context, Layers, peel
 from metergate.wire.wmbus.security import CHECK
 
 NAME = "wmbus"
-CORRUPT = (BadChecksum.code, BadValue.code, Truncated.code)
-"""Problems that say that the telegram itself is broken; with all others its link layer is right."""
 _EMPTY = Records((), ())
-_OWN = 13
+LAST_MODE = 13
 """Security modes above this are a maker's own use of the field: the payload is taken as it is."""
 
 
@@ -51,39 +52,50 @@ class Frame(Mapping[str, object]):
     def __repr__(self) -> str:
         return repr(self._all())
 
+    def __reduce__(self) -> tuple[type[dict[str, object]], tuple[dict[str, object]]]:
+        return dict, (self._all(),)
+
 
 class Decoder:
-    """Decodes the telegrams of any number of meters. `context`: keys and what was heard; `formats`: compact layouts."""
+    """Decodes the telegrams of any number of meters. `context`: keys and what was heard; `formats`: compact layouts.
 
-    def __init__(self, context: Context | None = None, formats: Formats | None = None) -> None:
+    `learn`: read what a meter repeats by its learnt layout; the readings are the same either way.
+    """
+
+    def __init__(self, context: Context | None = None, formats: Formats | None = None, *, learn: bool = True) -> None:
         self.context = context or Context()
         self.formats = formats or Formats()
+        self._shortcuts = Shortcuts(self.context) if learn else None
 
     def decode(self, telegram: bytes, offset: int, form: Format, frame: bytes, at: datetime | None) -> Telegram:
         """The telegram of a frame that stood at `offset` and arrived at `at`. Errors become its problems."""
+        short = self._shortcuts.read(telegram, at) if self._shortcuts else None
+        if short is None:
+            return self._decode(telegram, offset, form, frame, at)
+        shown = Frame(partial(describe_opened, telegram, form, short.payload, short.protected))
+        return Telegram(NAME, offset, len(frame), True, frame, short.identity, shown, short.readings)
+
+    def _decode(self, telegram: bytes, offset: int, form: Format, frame: bytes, at: datetime | None) -> Telegram:
         layers = Layers(Link.of(telegram))
-        records, problems = _EMPTY, ()
+        records = _EMPTY
+        problems: tuple[Problem, ...] = ()
         try:
             peel(telegram, layers, self.context, at)
-            records = self.records(layers, at)
+            records = self._records(layers, at)
         except DecodeError as error:
             problems = (Problem(error.code, offset + error.offset, error.reason),)
-        return Telegram(
-            NAME,
-            offset,
-            len(frame),
-            not (problems and problems[0].code in CORRUPT),
-            frame,
-            identity(layers.address),
-            Frame(partial(describe, telegram, form, layers)),
-            records.readings,
-            problems,
-        )
+        amended = amend(records, layers.address)
+        who = identity(layers.address)
+        if self._shortcuts and amended is records and not problems:
+            self._shortcuts.learn(telegram, layers, who, records)
+        valid = not any(problem.code == BadChecksum.code for problem in problems)
+        shown = Frame(partial(describe, telegram, form, layers))
+        return Telegram(NAME, offset, len(frame), valid, frame, who, shown, amended.readings, problems)
 
-    def records(self, layers: Layers, at: datetime | None) -> Records:
-        """The records in the payload of an opened telegram; its layout is remembered."""
+    def _records(self, layers: Layers, at: datetime | None) -> Records:
+        """The records in the payload of an opened telegram; the layout for compact frames is remembered."""
         tpl, payload = layers.tpl, layers.payload
-        if tpl is None or payload is None or tpl.ci in LINK_MANAGEMENT or tpl.ci in COMMANDS:
+        if tpl is None or payload is None or tpl.ci in LINK_MANAGEMENT or tpl.ci in COMMANDS or tpl.ci in ALARMS:
             return _EMPTY
         if tpl.ci in MAKER:
             raise Unsupported(f"CI {tpl.ci:02X}H: the payload is in the maker's own format", layers.base)
@@ -91,24 +103,22 @@ class Decoder:
             raise ApplicationError(_complaint(payload), layers.base)
         if tpl.ci in COMPACT:
             layers.payload = payload = self.formats.rebuild(payload.removeprefix(CHECK), layers.base)
-        found = self._decoded(payload, layers, at)
+        found = _decoded(payload, layers, at)
         if tpl.ci not in COMPACT:
             self.formats.learn(record.dif + record.vif for record in found.raw)
-        return found
-
-    @staticmethod
-    def _decoded(payload: bytes, layers: Layers, at: datetime | None) -> Records:
-        tpl = layers.tpl
-        status = tpl.status if tpl else None
-        try:
-            found = decode_records(payload, layers.address.id, base=layers.base, at=at, status=status)
-        except DecodeError as error:
-            if tpl and tpl.mode > _OWN:
-                raise Unsupported(f"security mode {tpl.mode} is not known", layers.base) from error
-            raise
         if found.manufacturer_data and not found.readings:
             raise Unsupported("the payload is in the maker's own format", layers.base)
         return found
+
+
+def _decoded(payload: bytes, layers: Layers, at: datetime | None) -> Records:
+    status = layers.tpl.status if layers.tpl else None
+    try:
+        return decode_records(payload, layers.address.id, base=layers.base, at=at, status=status)
+    except DecodeError as error:
+        if layers.tpl and layers.tpl.mode > LAST_MODE:
+            raise Unsupported(f"security mode {layers.tpl.mode} is not known", layers.base) from error
+        raise
 
 
 _COMPLAINTS = {
@@ -152,6 +162,19 @@ def describe(telegram: bytes, form: Format, layers: Layers) -> dict[str, object]
     if layers.payload is not None and layers.tpl:
         found |= _payload(layers.payload, layers.tpl.ci)
     return found
+
+
+def describe_opened(telegram: bytes, form: Format, payload: bytes, protected: bool) -> dict[str, object]:
+    """As `describe`, for a telegram whose payload is known already and whose headers are sound and not encrypted."""
+    layers = Layers(Link.of(telegram))
+    cursor = Cursor(telegram, FIRST)
+    ci = cursor.byte()
+    if ci in ELL:
+        layers.ell = Ell.parse(ci, cursor)
+        ci = cursor.byte()
+    layers.tpl = Tpl.parse(ci, cursor)
+    layers.payload, layers.protected = payload, protected
+    return describe(telegram, form, layers)
 
 
 def _ell(ell: Ell) -> dict[str, object]:

@@ -15,8 +15,8 @@ Cipher = Aes | Des
 class Keyring:
     """The key of every meter, found by its id in one step. Keeps the ciphers' contexts, so use one ring a thread.
 
-    `keys`: 16 bytes (8 for meters with DES) by meter id as printed ("12345678"), or by manufacturer and id ("ELS 12345678") where two makers
-    use the same number; `common` serves all others. The manufacturer's own comes first.
+    `keys`: 16 bytes (8 for meters with DES) by meter id as printed ("12345678"), or by manufacturer and id
+    ("ELS 12345678") where two makers use the same number; that comes first. `common` serves all others.
     """
 
     def __init__(self, keys: Mapping[str, bytes] | None = None, common: bytes | None = None) -> None:

@@ -161,9 +161,9 @@ def blocks(total: int, form: Format) -> list[tuple[int, int]]:
     return found
 
 
-def checks(data: bytes, begin: int, end: int) -> bool:
+def checks(data: bytes | bytearray, begin: int, end: int) -> bool:
     """Is the CRC right that follows `data[begin:end]`, high byte first?"""
-    return bool(crc_en13757(data[begin:end]) == int.from_bytes(data[end : end + 2]))
+    return bool(crc_en13757(bytes(data[begin:end])) == int.from_bytes(data[end : end + 2]))
 
 
 def strip(frame: bytes, form: Format) -> bytes | None:

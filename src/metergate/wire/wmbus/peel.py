@@ -11,6 +11,7 @@ from metergate.wire.wmbus.fragments import Reassembler
 from metergate.wire.wmbus.keys import Cipher, Counters, Keyring
 from metergate.wire.wmbus.layers import AFL, ELL, Afl, Ell, Tpl
 from metergate.wire.wmbus.link import FIRST, Address, Link
+from metergate.wire.wmbus.models import printed
 from metergate.wire.wmbus.security import Opened, open_ell, open_tpl
 
 
@@ -45,7 +46,7 @@ class Layers:
     @property
     def address(self) -> Address:
         """The meter's own address: the long header's where there is one, not its radio adapter's."""
-        return self.tpl.address if self.tpl and self.tpl.address else self.link.address
+        return self.tpl.address if self.tpl and self.tpl.address else printed(self.link.address)
 
 
 def peel(telegram: bytes, layers: Layers, context: Context, at: datetime | None = None) -> None:
@@ -58,7 +59,7 @@ def peel(telegram: bytes, layers: Layers, context: Context, at: datetime | None 
     if body and body[0] in ELL:
         cursor = Cursor(body, 1, base=base)
         layers.ell = Ell.parse(body[0], cursor)
-        key = context.keys.of(sender)
+        key = context.keys.of(layers.address)
         opened = open_ell(layers.ell, sender, cursor.rest(), key, context.accept_clear, cursor.offset)
         body, base, layers.protected = opened.payload, base + len(body) - len(opened.payload), opened.protected
     if body and body[0] == AFL:

@@ -164,6 +164,7 @@ class Sender:
                 await self._send()
             except MetergateError as error:
                 log.warning("a batch was not sent", reason=str(error))
+                self.again()
                 await asyncio.sleep(min(5.0, self._resend))
 
     async def _wait(self) -> None:

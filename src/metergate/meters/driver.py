@@ -204,19 +204,18 @@ class Line:
                 dialogue.close()
 
     async def _converse(self, dialogue: Dialogue[T]) -> T:
-        deadline, step = 0.0, next(dialogue)
         loop = asyncio.get_running_loop()
+        deadline, answer = 0.0, None
         while True:
-            if isinstance(step, Ask):
-                deadline = loop.time() + await self._send(step)
-                answer = b"" if not step.timeout else await self._answer(deadline)
-            else:
-                answer = await self._answer(deadline)
-            deadline += len(answer) * self.link.byte_time
             try:
-                step = dialogue.send(answer)
+                step = next(dialogue) if answer is None else dialogue.send(answer)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
+            if isinstance(step, Ask):
+                deadline = loop.time() + await self._send(step)
+            nothing = isinstance(step, Ask) and not step.timeout
+            answer = b"" if nothing else await self._answer(deadline)
+            deadline += len(answer) * self.link.byte_time
 
     async def _send(self, step: Ask) -> float:
         """Send; what arrived unasked before is a late or foreign answer and is dropped. Seconds that may now pass."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 from metergate.errors import ConfigError, NoAnswer
 from metergate.links import Link, open_link
@@ -42,22 +43,22 @@ async def _ask(link: Link, protocol: str, target: Target) -> Telegram:
 
 
 async def _listen(link: Link, protocol: str, target: Target) -> Telegram:
-    heard: asyncio.Queue[Telegram] = asyncio.Queue()
+    heard: asyncio.Future[Telegram] = asyncio.get_running_loop().create_future()
 
     def take(item: Found) -> None:
-        if isinstance(item, Telegram) and item.readings and item.meter and target.id in ("", item.meter.id):
-            heard.put_nowait(item)
+        if heard.done() or not isinstance(item, Telegram) or not item.readings:
+            return
+        if item.meter and target.id in ("", item.meter.id):
+            heard.set_result(item)
 
     receiver = protocols()[protocol].receiver({"key": target.key} if target.key else {}, {})
     running = asyncio.ensure_future(Listener(link, receiver, take).run())
-    running.add_done_callback(lambda _: waiting.cancel())
-    waiting = asyncio.ensure_future(heard.get())
+    either: list[asyncio.Future[Any]] = [heard, running]
     try:
-        await asyncio.wait([waiting])
-        if not heard.empty() or not waiting.cancelled():
-            return heard.get_nowait() if waiting.cancelled() else waiting.result()
-        await running
-        raise NoAnswer(f"{link.name} ended before a {protocol} meter was heard")
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     finally:
         running.cancel()
-        waiting.cancel()
+    if heard.done():
+        return heard.result()
+    await running
+    raise NoAnswer(f"{link.name} ended before a {protocol} meter was heard")

@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Protocol
 
 from metergate.errors import ConfigError
-from metergate.model import Command, Connect, Disconnect, Medium, MeterIdentity, Reading, SetClock
+from metergate.model import (
+    CloseValve,
+    Command,
+    Connect,
+    Disconnect,
+    Medium,
+    MeterIdentity,
+    OpenValve,
+    Reading,
+    SetClock,
+)
 from metergate.model.command import Outcome
 from metergate.wire.base import Dialogue, Options, Telegram
 
@@ -51,12 +61,6 @@ def _telegram(protocol: str, identity: MeterIdentity, readings: tuple[Reading, .
     return Telegram(protocol, 0, 0, True, meter=identity, readings=readings)
 
 
-def unsupported() -> Dialogue[Outcome]:
-    """An order that nobody can carry out: nothing is sent."""
-    return Outcome.UNSUPPORTED
-    yield  # makes it a generator
-
-
 USUAL_645 = ("00010000", "00020000", "02010100", "02020100", "02030000")
 """Forward and reverse active energy, voltage and current of phase A, active power."""
 USUAL_645_1997 = ("9010", "9020", "b611", "b621", "b630")
@@ -91,8 +95,50 @@ class Dlt645Poller:
         return Outcome.UNSUPPORTED
 
 
+class Cjt188Poller:
+    """CJ/T 188. The address may have the meter's type in front: `10:12345678901234`.
+
+    Options: `swapped` true or false, where the order of the identifier's octets is known.
+    """
+
+    def __init__(self, options: Options) -> None:
+        from metergate.wire.cjt188 import dialogue
+
+        self._say = dialogue
+        swapped = options.get("swapped")
+        self._line = dialogue.Line(swapped=swapped if isinstance(swapped, bool) else None)
+
+    def _who(self, target: Target) -> tuple[int, str]:
+        kind, _, address = target.address.rpartition(":")
+        return int(kind or "AA", 16), address
+
+    def read(self, target: Target) -> Dialogue[Telegram]:
+        """Counters and status (901F)."""
+        state = yield from self._say.read(self._who(target), self._line)
+        return _telegram("cjt188", MeterIdentity(target.id, medium=_medium(state.readings)), state.readings)
+
+    def execute(self, target: Target, command: Command, now: datetime) -> Dialogue[Outcome]:
+        """The valve, polled until it is there."""
+        match command:
+            case OpenValve():
+                return (yield from self._say.valve(self._who(target), self._say.OPEN, self._line))
+            case CloseValve():
+                return (yield from self._say.valve(self._who(target), self._say.CLOSE, self._line))
+        return Outcome.UNSUPPORTED
+
+
+GROUP_A = {1: Medium.ELECTRICITY, 5: Medium.COOLING, 6: Medium.HEAT, 7: Medium.GAS, 8: Medium.COLD_WATER}
+
+
+def _medium(readings: tuple[Reading, ...]) -> Medium | None:
+    """What is measured, by group A of the first code."""
+    codes = [reading.obis.a for reading in readings if reading.obis]
+    return GROUP_A.get(codes[0], Medium.WARM_WATER) if codes else None
+
+
 POLLERS: dict[str, Callable[[Options], Poller]] = {
     "dlt645": Dlt645Poller,
     "dlt645-1997": lambda options: Dlt645Poller(options, "dlt645-1997"),
+    "cjt188": Cjt188Poller,
 }
 """Protocols whose meters speak only when asked."""

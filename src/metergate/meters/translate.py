@@ -62,7 +62,10 @@ class Translator:
         told = telegram.meter.medium if telegram.meter else None
         medium = found.medium if found and told is None else told
         obis = (row.obis if row else None) or register.obis or self._table.obis(medium, register)
-        learnt = register if obis == register.obis else replace(register, obis=obis)
+        meter = telegram.meter.id if telegram.meter else register.meter
+        learnt = (
+            register if (obis, meter) == (register.obis, register.meter) else replace(register, obis=obis, meter=meter)
+        )
         self._known[register] = learnt
         if row:
             self._names[learnt] = row.name

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, pairwise
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 
 from metergate.errors import StorageError
 from metergate.model import Event, Reading, Severity
@@ -76,7 +75,7 @@ class Spool:
         self._queue: list[bytes] = []
         self._queued = 0
         self._notices: list[Event] = []
-        self._declared = 0
+        self._declared = self._named = 0
         self._position = (0, 0, 0)
         self._damage: set[tuple[int, int]] = set()
         self._lock, self._syncing = Lock(), Lock()
@@ -86,15 +85,15 @@ class Spool:
         self._recover()
 
     def append(self, readings: Iterable[Reading] = (), events: Iterable[Event] = ()) -> int:
-        """Queue readings and events; returns the cursor under which they will be read. StorageError if too many wait."""
+        """Queue readings and events; returns their cursor. StorageError if too many wait to be written."""
         with self._lock:
             columns, texts = to_columns(readings, self.registers)
-            return self._append(columns, texts, tuple(events))
+            return self._take(columns, texts, tuple(events))
 
     def append_columns(self, columns: Columns, texts: Sequence[Reading] = (), events: Sequence[Event] = ()) -> int:
-        """As `append`; `columns.register` are numbers of `self.registers`."""
+        """As `append`; `columns.register` holds numbers of `self.registers`."""
         with self._lock:
-            return self._append(columns, texts, tuple(events))
+            return self._take(columns, texts, tuple(events))
 
     def sync(self) -> int:
         """Make everything queued durable, keep the bounds; returns the last durable cursor.
@@ -115,7 +114,7 @@ class Spool:
             return self.durable
 
     def read(self, cursor: int, limit: int = 1000) -> Batch | None:
-        """What comes after `cursor`: whole appends up to about `limit` readings, at least one; None if there is nothing.
+        """What comes after `cursor`: whole appends up to about `limit` readings, at least one; None: there is nothing.
 
         The batch covers everything after `cursor` up to its `end`, also what the spool no longer holds.
         """
@@ -163,16 +162,17 @@ class Spool:
     def __enter__(self) -> Spool:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     # appending
 
-    def _append(self, columns: Columns, texts: Sequence[Reading], events: tuple[Event, ...]) -> int:
+    def _take(self, columns: Columns, texts: Sequence[Reading], events: tuple[Event, ...]) -> int:
         if self._queued > self.max_pending:
             raise StorageError(f"{self.folder}: {self._queued} octets wait to be written; nothing more is taken")
+        return self._append(columns, texts, events)
+
+    def _append(self, columns: Columns, texts: Sequence[Reading], events: tuple[Event, ...]) -> int:
         forms = [TextForm.of(text, self.registers.number(text.register)) for text in texts]
         bodies = [Body(columns.take(slice(at, at + _ROWS))) for at in range(0, len(columns), _ROWS)]
         bodies += [Body(NO_COLUMNS, tuple(forms[at : at + _TEXTS])) for at in range(0, len(forms), _TEXTS)]
@@ -245,7 +245,9 @@ class Spool:
 
     def _name_overrun(self, victims: list[Segment]) -> None:
         lost = chain.from_iterable(self._walk(segment, 0) for segment in victims)
-        overruns = Overrun.of(record for record in lost if record.cursor > self.acknowledged)
+        known = max(self.acknowledged, self._named)
+        overruns = Overrun.of(record for record in lost if record.cursor > known)
+        self._named = max([self._named, *(overrun.last for overrun in overruns)])
         with self._lock:
             for overrun in overruns:
                 self._note(OVERRUN, Severity.WARNING, **overrun.args())

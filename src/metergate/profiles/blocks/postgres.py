@@ -1,0 +1,169 @@
+"""Blocks in PostgreSQL: many writers, each block under its row's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from metergate.errors import StorageError
+from metergate.profiles.blocks.merge import Conflict
+from metergate.profiles.blocks.stack import DAYS
+from metergate.profiles.blocks.store import Row
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS profile_block (
+    register bigint NOT NULL, day integer NOT NULL, period integer NOT NULL, present integer NOT NULL,
+    data bytea NOT NULL, PRIMARY KEY (register, day));
+ALTER TABLE profile_block ALTER COLUMN data SET STORAGE EXTERNAL;
+CREATE TABLE IF NOT EXISTS profile_conflict (
+    register bigint NOT NULL, time bigint NOT NULL, value bigint NOT NULL, scaler integer NOT NULL,
+    quality integer NOT NULL, PRIMARY KEY (register, time, value, scaler, quality));
+CREATE TABLE IF NOT EXISTS profile_cursor (
+    source text NOT NULL, epoch text NOT NULL, after bigint NOT NULL, upto bigint NOT NULL,
+    PRIMARY KEY (source, epoch, after));
+"""
+_SCHEMA_LOCK = 0x6D657465
+
+
+class PostgresStore:
+    """One connection by URL. Its plans always go by index: every query names its registers."""
+
+    def __init__(self, url: str) -> None:
+        with _named():
+            self._connection = psycopg.connect(url, autocommit=True)
+            for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
+                self._connection.execute(f"SET {setting} = off")
+
+    @property
+    def closed(self) -> bool:
+        """See `Store`."""
+        return self._connection.closed or self._connection.broken
+
+    def create(self) -> None:
+        """See `Store`."""
+        with self.transaction():
+            self._run("SELECT pg_advisory_xact_lock(%s)", _SCHEMA_LOCK)
+            for statement in _SCHEMA.split(";")[:-1]:
+                self._run(statement)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """See `Store`."""
+        with _named(), self._connection.transaction():
+            yield
+
+    def locked(self, keys: Sequence[int]) -> list[Row]:
+        """See `Store`. Locks are taken in the order of keys, so that writers do not wait for each other in a ring."""
+        query = (
+            "SELECT b.register, b.day, b.period, b.present, b.data"
+            " FROM unnest(%s::bigint[], %s::integer[]) k (register, day)"
+            " JOIN profile_block b USING (register, day) ORDER BY b.register, b.day FOR UPDATE OF b"
+        )
+        return self._rows(query, [key // DAYS for key in keys], [key % DAYS for key in keys])
+
+    def insert(self, rows: Sequence[Row]) -> set[tuple[int, int]]:
+        """See `Store`."""
+        if not rows:
+            return set()
+        query = (
+            "INSERT INTO profile_block SELECT * FROM"
+            " unnest(%s::bigint[], %s::integer[], %s::integer[], %s::integer[], %s::bytea[])"
+            " ON CONFLICT (register, day) DO NOTHING RETURNING register, day"
+        )
+        done = self._all(query, *_columns(rows))
+        return {row[:2] for row in rows}.difference(done) if len(done) < len(rows) else set()
+
+    def update(self, rows: Sequence[Row]) -> None:
+        """See `Store`."""
+        if rows:
+            query = (
+                "UPDATE profile_block b SET period = g.period, present = g.present, data = g.data"
+                " FROM unnest(%s::bigint[], %s::integer[], %s::integer[], %s::integer[], %s::bytea[]) g"
+                " (register, day, period, present, data)"
+                " WHERE b.register = g.register AND b.day = g.day"
+            )
+            self._run(query, *_columns(rows))
+
+    def keep(self, conflicts: Iterable[Conflict]) -> None:
+        """See `Store`."""
+        columns = [list(column) for column in zip(*conflicts, strict=True)]
+        if columns:
+            query = (
+                "INSERT INTO profile_conflict SELECT * FROM"
+                " unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::integer[], %s::integer[]) ON CONFLICT DO NOTHING"
+            )
+            self._run(query, *columns)
+
+    def conflicts(self, registers: Sequence[int], start: int, end: int) -> list[Conflict]:
+        """See `Store`."""
+        query = (
+            "SELECT * FROM profile_conflict WHERE register = ANY(%s) AND time >= %s AND time < %s"
+            " ORDER BY register, time, value, scaler, quality"
+        )
+        return self._all(query, list(registers), start, end)
+
+    def between(self, registers: Sequence[int], first: int, last: int) -> list[Row]:
+        """See `Store`."""
+        query = (
+            "SELECT b.register, b.day, b.period, b.present, b.data FROM profile_block b"
+            " WHERE register = ANY(%s) AND day BETWEEN %s AND %s"
+        )
+        return self._rows(query, list(registers), first, last)
+
+    def latest(self, registers: Sequence[int]) -> list[Row]:
+        """See `Store`."""
+        query = (
+            "SELECT b.register, b.day, b.period, b.present, b.data"
+            " FROM unnest(%s::bigint[]) k (register) CROSS JOIN LATERAL (SELECT * FROM profile_block WHERE register = k.register ORDER BY day DESC LIMIT 1) b"
+        )
+        return self._rows(query, list(registers))
+
+    def counts(self, registers: Sequence[int], first: int, last: int) -> list[tuple[int, int, int, int]]:
+        """See `Store`."""
+        query = (
+            "SELECT register, day, period, present FROM profile_block"
+            " WHERE register = ANY(%s) AND day BETWEEN %s AND %s"
+        )
+        return self._all(query, list(registers), first, last)
+
+    def ranges(self, source: str, epoch: str, lock: bool) -> list[tuple[int, int]]:
+        """See `Store`."""
+        if lock:
+            self._run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", f"{source}/{epoch}")
+        query = "SELECT after, upto FROM profile_cursor WHERE source = %s AND epoch = %s ORDER BY after"
+        return self._all(query, source, epoch)
+
+    def set_ranges(self, source: str, epoch: str, ranges: Sequence[tuple[int, int]]) -> None:
+        """See `Store`."""
+        self._run("DELETE FROM profile_cursor WHERE source = %s AND epoch = %s", source, epoch)
+        for pair in ranges:
+            self._run("INSERT INTO profile_cursor VALUES (%s, %s, %s, %s)", source, epoch, *pair)
+
+    def close(self) -> None:
+        """See `Store`."""
+        self._connection.close()
+
+    def _rows(self, query: str, *values: object) -> list[Row]:
+        return list(map(Row._make, self._all(query, *values)))
+
+    def _all(self, query: str, *values: object) -> list[Any]:
+        return self._run(query, *values).fetchall()
+
+    def _run(self, query: str, *values: object) -> psycopg.Cursor[Any]:
+        with _named():
+            return self._connection.cursor(binary=True).execute(query.encode(), values or None)
+
+
+def _columns(rows: Sequence[Row]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise StorageError(f"PostgreSQL: {str(error).strip()}") from error

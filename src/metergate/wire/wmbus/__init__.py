@@ -6,10 +6,12 @@ from metergate.errors import BadValue
 from metergate.wire.base import Keys, Options, ProtocolEntry
 from metergate.wire.wmbus.compact import Formats
 from metergate.wire.wmbus.decode import Decoder
+from metergate.wire.wmbus.explain import explain, guess
 from metergate.wire.wmbus.keys import Counters, Keyring
 from metergate.wire.wmbus.link import Address, Format
 from metergate.wire.wmbus.peel import Context
 from metergate.wire.wmbus.receiver import Receiver
+from metergate.wire.wmbus.sender import Sender
 
 __all__ = [
     "PROTOCOLS",
@@ -21,6 +23,7 @@ __all__ = [
     "Formats",
     "Keyring",
     "Receiver",
+    "Sender",
     "receiver",
 ]
 
@@ -42,4 +45,6 @@ def receiver(keys: Keys, options: Options) -> Receiver:
     return Receiver(Decoder(context).decode, Format(name) if name else None)
 
 
-PROTOCOLS: tuple[ProtocolEntry, ...] = ()
+PROTOCOLS = (
+    ProtocolEntry("wmbus", "Wireless M-Bus, OMS", "EN 13757-3, -4, -7; OMS volume 2", receiver, explain, guess),
+)

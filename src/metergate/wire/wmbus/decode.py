@@ -10,9 +10,9 @@ from metergate.bits import Cursor
 from metergate.errors import ApplicationError, BadChecksum, DecodeError, Unsupported
 from metergate.model import MeterIdentity
 from metergate.wire.base import Problem, Telegram
+from metergate.wire.mbus.names import MEDIA
 from metergate.wire.mbus.records import Records, decode_records, split_records
 from metergate.wire.wmbus.compact import Formats
-from metergate.wire.wmbus.devices import medium
 from metergate.wire.wmbus.fast import Shortcuts
 from metergate.wire.wmbus.layers import ALARMS, COMMANDS, COMPACT, ELL, ERRORS, LINK_MANAGEMENT, MAKER, Ell, Tpl
 from metergate.wire.wmbus.link import FIRST, Address, Format, Link
@@ -141,7 +141,7 @@ def _complaint(payload: bytes) -> str:
 
 def identity(address: Address) -> MeterIdentity:
     """Who the meter is."""
-    return MeterIdentity(address.id, address.manufacturer, medium(address.device), address.version)
+    return MeterIdentity(address.id, address.manufacturer, MEDIA.get(address.device), address.version)
 
 
 def describe(telegram: bytes, form: Format, layers: Layers) -> dict[str, object]:

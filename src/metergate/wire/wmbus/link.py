@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
-from metergate.bits import crc_en13757
+from metergate.bits import crc_en13757, le
 from metergate.errors import BadValue, Truncated
+from metergate.wire.mbus import names
 
 FIRST = 10
 """Bytes of the first block of format A: L C M M A A A A A A."""
@@ -43,7 +44,7 @@ CONTROLS = {
     0x5B: "REQ_UD2",
     0x7B: "REQ_UD2",
 }
-"""C fields by name, EN 13757-4 §11."""
+"""C fields by name (EN 13757-4)."""
 
 
 class Format(Enum):
@@ -77,20 +78,6 @@ C_SYNC = {b"\x54\x3d\x54\xcd": Format.A, b"\x54\x3d\x54\x3d": Format.B}
 """Mode C marks the frame format in its synchronisation word."""
 
 
-def manufacturer(octets: bytes) -> str:
-    """Three letters of the M field, low byte first; the top bit (soft address) is no letter."""
-    code = int.from_bytes(octets, "little")
-    return "".join(chr((code >> shift & 31) + 64) for shift in (10, 5, 0))
-
-
-def maker_octets(letters: str) -> bytes:
-    """The M field of three letters; BadValue if they are not A..Z."""
-    if len(letters) != 3 or not (letters.isascii() and letters.isalpha() and letters.isupper()):
-        raise BadValue(f"{letters!r} is no manufacturer: three letters A to Z")
-    a, b, c = (ord(letter) - 64 for letter in letters)
-    return (a << 10 | b << 5 | c).to_bytes(2, "little")
-
-
 @dataclass(frozen=True, slots=True)
 class Address:
     """Who sent it, or whom it is about: M field (2 bytes), id (4 bytes, BCD, low byte first), version, device type."""
@@ -113,13 +100,8 @@ class Address:
     @classmethod
     def named(cls, text: str, letters: str, version: int, device: int) -> Address:
         """From what is printed on the meter: "12345678", "ELS"."""
-        if len(text) != 8:
-            raise BadValue(f"{text!r} is no meter id of 8 digits")
-        try:
-            number = bytes.fromhex(text)[::-1]
-        except ValueError:
-            raise BadValue(f"{text!r} is no meter id of 8 digits") from None
-        return cls(maker_octets(letters), number, version, device)
+        maker = names.manufacturer_code(letters).to_bytes(2, "little")
+        return cls(maker, names.identification_octets(text), version, device)
 
     @property
     def octets(self) -> bytes:
@@ -134,12 +116,12 @@ class Address:
     @property
     def id(self) -> str:
         """As printed on the meter."""
-        return self.number[::-1].hex().upper()
+        return names.identification(self.number)
 
     @property
     def manufacturer(self) -> str:
         """Three letters."""
-        return manufacturer(self.maker)
+        return names.manufacturer(le(self.maker))
 
 
 def size(length: int, form: Format) -> int:

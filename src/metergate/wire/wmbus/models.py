@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from metergate.model import Reading, Unit
+from metergate.wire.mbus.names import MEDIA
 from metergate.wire.mbus.records import RawRecord, Records
-from metergate.wire.wmbus.devices import MEDIA
 from metergate.wire.wmbus.link import Address
 from metergate.wire.wmbus.profile import expand
 

@@ -1,4 +1,4 @@
-"""Compact profiles: one record that holds a row of earlier values of the same register (EN 13757-3 Annex F)."""
+"""Compact profiles: one record that holds a row of earlier values of the same register (EN 13757-3)."""
 
 from __future__ import annotations
 

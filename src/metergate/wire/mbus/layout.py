@@ -1,0 +1,170 @@
+"""Learnt layouts: a meter repeats its records, so their places are found once and read with one mask and one struct.
+
+The layout of a telegram is the bytes that are the same in every telegram of its kind: DIF, VIF, length octets, fillers.
+Data that agrees with a learnt layout in all of them is read by its plan; any other goes through the general decoder and
+is learnt anew. Both give the same readings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from struct import Struct
+from typing import Any, NamedTuple
+
+from metergate.model import Function, Quality, Reading, Register, TimeQuality
+from metergate.wire.mbus.records import Header, RawRecord, header, readings, registers, shifted, split_records
+from metergate.wire.mbus.times import moment
+from metergate.wire.mbus.values import EXACT, Cell, convert
+from metergate.wire.mbus.vif_tables import Kind
+
+_NO_TIME = TimeQuality.NONE
+_FORMATS = {1: "b", 2: "h", 4: "i", 8: "q"}
+_multiply = EXACT.multiply
+
+Reader = Callable[[Any, datetime | None, int | None], Reading]
+"""`reader(cell, at, status)`: the reading for a field of the struct, an integer or bytes."""
+
+
+class Found(NamedTuple):
+    """What a telegram's data holds, as in `records.Records`, without the raw records."""
+
+    readings: tuple[Reading, ...]
+    manufacturer_data: bytes = b""
+    more: bool = False
+
+
+class Layout:
+    """The plan of one telegram layout of one meter."""
+
+    __slots__ = ("_mask", "_pattern", "_readers", "_size", "_tail", "_unpack", "more")
+
+    def __init__(self, data: bytes, meter: str, raw: Sequence[RawRecord], maker: bytes, more: bool) -> None:
+        heads = [header(record.dif, record.vif) for record in raw]
+        fields = [_field(*each) for each in zip(raw, heads, registers(heads, meter), strict=True)]
+        self.more = more
+        self._size = len(data)
+        self._tail = len(data) - len(maker)
+        self._readers = tuple(reader for _, reader in fields)
+        self._unpack = Struct(_struct(raw, [form for form, _ in fields], len(data))).unpack
+        self._mask = int.from_bytes(_mask(raw, self._tail, len(data)))
+        self._pattern = int.from_bytes(data) & self._mask
+
+    def read(self, data: bytes, at: datetime | None, status: int | None) -> Found | None:
+        """The readings of `data`, or None if it has another layout."""
+        if len(data) != self._size or int.from_bytes(data) & self._mask != self._pattern:
+            return None
+        cells = self._unpack(data)
+        found = tuple([read(cell, at, status) for read, cell in zip(self._readers, cells, strict=True)])
+        return Found(found, data[self._tail :], self.more)
+
+
+def _mask(raw: Sequence[RawRecord], tail: int, size: int) -> bytes:
+    mask = bytearray(b"\xff" * tail + b"\0" * (size - tail))
+    for record in raw:
+        end = record.offset + len(record.octets)
+        mask[end - len(record.data) : end] = bytes(len(record.data))
+    return bytes(mask)
+
+
+def _struct(raw: Sequence[RawRecord], forms: Sequence[str], size: int) -> str:
+    """The struct format that takes the values and skips what is between them."""
+    text, at = "<", 0
+    for record, form in zip(raw, forms, strict=True):
+        end = record.offset + len(record.octets)
+        text += f"{end - len(record.data) - at}x{form}"
+        at = end
+    return f"{text}{size - at}x"
+
+
+def _field(raw: RawRecord, head: Header, register: Register) -> tuple[str, Reader]:
+    """The struct format of a record's value and what makes a reading of it."""
+    dib, sense = head.dib, head.sense
+    octets = f"{len(raw.data)}s"
+    if sense.error or dib.coding in ("real", "variable", "none"):
+        return octets, _general(register, head, raw.lvar)
+    quality = Quality.SUSPECT if dib.function is Function.ERROR else Quality.GOOD
+    if sense.kind is Kind.TIME:
+        return octets, _time(register, quality, sense.notes)
+    if sense.offset is not None:
+        return octets, _general(register, head, raw.lvar)
+    if dib.coding == "bcd":
+        return octets, _bcd(register, sense.factor, quality, sense.notes, _general(register, head, raw.lvar))
+    form = _FORMATS.get(dib.size)
+    if form is None:
+        return octets, _general(register, head, raw.lvar)
+    signed = sense.kind is not Kind.BITS
+    return form if signed else form.upper(), _integer(register, sense.factor, quality, sense.notes)
+
+
+def _integer(register: Register, factor: Decimal, quality: Quality, notes: tuple[str, ...]) -> Reader:
+    def read(raw: int, at: datetime | None, status: int | None) -> Reading:
+        value = _multiply(raw, factor)
+        return Reading(register, value, raw, None, at, status, quality, _NO_TIME, None, notes)
+
+    return read
+
+
+def _bcd(register: Register, factor: Decimal, quality: Quality, notes: tuple[str, ...], other: Reader) -> Reader:
+    def read(data: bytes, at: datetime | None, status: int | None) -> Reading:
+        try:
+            raw = int(data[::-1].hex())
+        except ValueError:
+            return other(data, at, status)
+        value = _multiply(raw, factor)
+        return Reading(register, value, raw, None, at, status, quality, _NO_TIME, None, notes)
+
+    return read
+
+
+def _time(register: Register, quality: Quality, more: tuple[str, ...]) -> Reader:
+    def read(data: bytes, at: datetime | None, status: int | None) -> Reading:
+        text, reason, notes = moment(data)
+        sure = quality if text else Quality.BAD
+        return Reading(register, text, None, None, at, status, sure, _NO_TIME, reason, notes + more)
+
+    return read
+
+
+def _general(register: Register, head: Header, lvar: int | None) -> Reader:
+    """Through the general conversion; the last value is remembered, as texts and numbers of devices do not change."""
+    last: tuple[bytes, Cell] | None = None
+
+    def read(data: bytes, at: datetime | None, status: int | None) -> Reading:
+        nonlocal last
+        if last is None or last[0] != data:
+            last = data, convert(data, head.dib, head.sense, lvar)
+        cell = last[1]
+        return Reading(
+            register, cell.value, cell.raw, None, at, status, cell.quality, _NO_TIME, cell.reason, cell.notes
+        )
+
+    return read
+
+
+class Layouts:
+    """Decodes records, learning layouts as it goes. One for each stream of telegrams; `most` layouts are kept."""
+
+    def __init__(self, most: int = 4096) -> None:
+        self._most = most
+        self._known: dict[tuple[str, int], Layout] = {}
+        self.learnt = 0
+        """How many telegrams went through the general decoder."""
+
+    def decode(
+        self, data: bytes, meter: str, *, base: int = 0, at: datetime | None = None, status: int | None = None
+    ) -> Found:
+        """As `records.decode_records`, and the same errors."""
+        layout = self._known.get((meter, len(data)))
+        if layout is not None:
+            found = layout.read(data, at, status)
+            if found is not None:
+                return found
+        raw, maker, more = split_records(data, base)
+        found = Found(readings(raw, meter, at, status), maker, more)
+        if layout is None and len(self._known) >= self._most:
+            del self._known[next(iter(self._known))]
+        self.learnt += 1
+        self._known[meter, len(data)] = Layout(data, meter, shifted(raw, -base), maker, more)
+        return found

@@ -15,37 +15,19 @@ import structlog
 from metergate import __version__
 from metergate.errors import ConfigError, MetergateError
 from metergate.gateway.commands import Commander, Journal
-from metergate.gateway.hub import Hub, MeterState, Sink
+from metergate.gateway.hub import Hub, MeterState
 from metergate.gateway.lines import LineTask
 from metergate.gateway.metrics import MetricsServer
 from metergate.gateway.outward import Outward
-from metergate.gateway.record import Recorder
+from metergate.gateway.record import Recorder, SpoolSink
 from metergate.gateway.settings import Line, Settings
 from metergate.gateway.status import StatusServer
-from metergate.model import Event, Reading
 from metergate.profiles.spool import Spool
 
 log = structlog.get_logger(__name__)
 LOOK = 2.0
 """Seconds between two looks at silence and clocks."""
 RESTART = 5.0
-
-
-class SpoolSink(Sink):
-    """Everything goes to the disk."""
-
-    name = "spool"
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-
-    def accept(self, meter: MeterState, readings: tuple[Reading, ...]) -> None:
-        """See `Sink`."""
-        self._recorder.add(readings)
-
-    def event(self, event: Event) -> None:
-        """See `Sink`."""
-        self._recorder.add_event(event)
 
 
 class Gateway:

@@ -11,6 +11,7 @@ import structlog
 
 from metergate.gateway.commands import Commander
 from metergate.gateway.hub import Hub
+from metergate.gateway.publishers import PublisherSink, make_publishers
 from metergate.gateway.record import Recorder, Sender
 from metergate.gateway.settings import Mqtt, Settings
 from metergate.links.mqtt import Message, MqttClient, State, Tls, Will, read_password
@@ -54,6 +55,8 @@ class Outward:
             self.sender = Sender(
                 recorder, self._send, limit=station.batch, delay=float(station.delay), resend=float(station.resend)
             )
+        self.publishers = make_publishers(settings, self.client)
+        hub.sinks.append(PublisherSink(self.publishers))
 
     def start(self) -> Iterator[Part]:
         """Begin to connect; what then has to run is returned."""
@@ -61,6 +64,8 @@ class Outward:
         if self.sender:
             yield "acknowledgements", self._listen
             yield "record lane", self.sender.run
+        for publisher in self.publishers:
+            yield f"publisher {publisher.name}", publisher.run
 
     async def _send(self, message: bytes) -> None:
         await self.client.publish(self._record, message, qos=1)

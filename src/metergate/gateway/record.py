@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
 
 from metergate.errors import DecodeError, MetergateError, StorageError
+from metergate.gateway.hub import MeterState, Sink
 from metergate.model import Event, Reading
 from metergate.profiles.spool import Spool
 from metergate.wire.batch import Ack, decode_ack, encode
@@ -41,7 +42,7 @@ class Recorder:
         self._turn = asyncio.Lock()
         self._watchers: list[Callable[[], None]] = []
 
-    def add(self, readings: tuple[Reading, ...]) -> None:
+    def add(self, readings: Iterable[Reading]) -> None:
         """Take in readings; never waits."""
         self._readings.extend(readings)
         if len(self._readings) >= GROUP:
@@ -90,6 +91,34 @@ class Recorder:
             del self._readings[:readings], self._events[:events]
             self.written += readings
         return self.spool.sync()
+
+
+class SpoolSink(Sink):
+    """Every number goes to the disk, texts and octets (numbers of devices ...) only when they change."""
+
+    name = "spool"
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._texts: dict[str, object] = {}
+
+    def accept(self, meter: MeterState, readings: tuple[Reading, ...]) -> None:
+        """See `Sink`."""
+        self._recorder.add([reading for reading in readings if self._counts(reading)])
+
+    def _counts(self, reading: Reading) -> bool:
+        value = reading.value
+        if not isinstance(value, str | bytes):
+            return True
+        key = reading.register.key
+        if self._texts.get(key) == value:
+            return False
+        self._texts[key] = value
+        return True
+
+    def event(self, event: Event) -> None:
+        """See `Sink`."""
+        self._recorder.add_event(event)
 
 
 @dataclass(slots=True)

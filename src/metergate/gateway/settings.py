@@ -42,10 +42,13 @@ class Meter:
     mpan: str = ""
     """The supply number that Glow shows."""
     supplier: str = ""
-    unit_rate: str = ""
+    unit_rate: Decimal | None = None
     """Price per kWh, for publishers that show it."""
-    standing_charge: str = ""
+    standing_charge: Decimal | None = None
     """Price per day."""
+    currency: str = "EUR"
+    kwh_per_m3: Decimal | None = None
+    """Calorific value that turns gas volume into energy."""
     registers: tuple[str, ...] = ()
     """Which registers to ask for (DL/T 645 identifiers in hex); empty: the usual ones."""
     sensors: dict[str, Obis] = field(default_factory=dict)
@@ -122,6 +125,8 @@ class Native:
     enabled: bool = True
     interval: Seconds = field(default=Seconds(5))
     """Least time between two states of a meter."""
+    totals: Seconds = field(default=Seconds(60))
+    """Least time between two messages with the totals of day, week, month and year."""
 
 
 @dataclass(frozen=True, slots=True)

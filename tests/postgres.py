@@ -32,7 +32,7 @@ def programs() -> Path | None:
 
 @contextmanager
 def postgres(options: str = _OPTIONS) -> Iterator[str]:
-    """The URL of a fresh server that is stopped and deleted at the end. Skips, or fails on a build server, if it cannot."""
+    """The URL of a fresh server, stopped and deleted at the end. Without the programs: skips, or fails (CI=true)."""
     folder = programs()
     if folder is None:
         reason = "PostgreSQL's initdb and pg_ctl are not installed"
@@ -41,19 +41,7 @@ def postgres(options: str = _OPTIONS) -> Iterator[str]:
         home = Path(name)
         _give_away(home)
         data = str(home / "data")
-        _run(
-            folder / "initdb",
-            "-D",
-            data,
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--no-sync",
-            "--locale=C.UTF-8",
-        )
+        _run(folder / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--locale=C.UTF-8", "--no-sync")
         _run(folder / "pg_ctl", "-D", data, "-w", "-l", str(home / "log"), "-o", f"{options} -k {home}", "start")
         try:
             yield f"postgresql://postgres@/postgres?host={home}"
@@ -69,7 +57,6 @@ def _give_away(folder: Path) -> None:
 
 def _run(program: Path, *arguments: str) -> None:
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    done = subprocess.run(
-        [*as_user, str(program), *arguments], cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    command = [*as_user, str(program), *arguments]
+    done = subprocess.run(command, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout.decode(errors="replace")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from metergate.profiles.blocks.stack import DAY, Flags, Ints, Measured, Stack
+from metergate.profiles.blocks.stack import DAY, Flags, Ints, Measured, Stack, distinct, heads
 
 Conflict = tuple[int, int, int, int, int]
 """A reading that is kept beside the blocks: register, time in ms, value, scaler, quality."""
@@ -90,7 +90,7 @@ class _Arrivals:
     def of(cls, stack: Stack, row: Ints, value: Ints, measured: Measured) -> _Arrivals:
         cell, offset = np.divmod(measured.time % DAY, stack.period * 1000)
         found = cls(row * stack.n + cell, offset, value, measured.quality.astype(np.int64), measured)
-        if (np.diff(found.place) <= 0).any():
+        if (found.place[1:] <= found.place[:-1]).any():
             return found.take(np.argsort(found.place, kind="stable"))
         return found
 
@@ -101,8 +101,7 @@ class _Arrivals:
 
     def one_a_cell(self) -> tuple[_Arrivals, int, int, list[Conflict]]:
         """The best of each cell; how many others repeat it or are further off; and those that contradict it."""
-        head = np.ones(len(self.place), bool)
-        np.not_equal(self.place[1:], self.place[:-1], out=head[1:])
+        head = heads(self.place)
         if head.all():
             return self, 0, 0, []
         ranked = self.take(np.lexsort((self.measured.received, -self.quality, self.offset, self.place)))
@@ -153,6 +152,10 @@ def _displaced(stack: Stack, new: _Arrivals, rows: Flags) -> list[Conflict]:
 
 def _same_scaler(stack: Stack, row: Ints, measured: Measured, blank: Flags) -> tuple[Ints, Flags]:
     """The readings' values in their block's scaler, the finest of all it has seen; and which of them fit 64 bits."""
+    scalers = distinct(measured.scaler)
+    if len(scalers) == 1 and (blank | (stack.scaler == scalers[0])).all():
+        stack.scaler[:] = scalers[0]
+        return measured.value, np.ones(len(row), bool)
     wanted = np.where(blank, _COARSEST, stack.scaler)
     fits = measured.scaler >= np.where(blank, -_COARSEST, stack.scaler - _room(stack))[row]
     np.minimum.at(wanted, row[fits], measured.scaler[fits])

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
+import numpy as np
 import psycopg
+from numpy.typing import ArrayLike
+from psycopg.adapt import Dumper
 
 from metergate.errors import StorageError
 from metergate.profiles.blocks.merge import Conflict
@@ -25,6 +30,7 @@ CREATE TABLE IF NOT EXISTS profile_cursor (
     source text NOT NULL, epoch text NOT NULL, after bigint NOT NULL, upto bigint NOT NULL,
     PRIMARY KEY (source, epoch, after));
 """
+_ARRAY = struct.Struct(">5i")
 _SCHEMA_LOCK = 0x6D657465
 
 
@@ -34,6 +40,7 @@ class PostgresStore:
     def __init__(self, url: str) -> None:
         with _named():
             self._connection = psycopg.connect(url, autocommit=True)
+            self._connection.adapters.register_dumper(_Array, _ArrayDumper)
             for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
                 self._connection.execute(f"SET {setting} = off")
 
@@ -62,7 +69,8 @@ class PostgresStore:
             " FROM unnest(%s::bigint[], %s::integer[]) k (register, day)"
             " JOIN profile_block b USING (register, day) ORDER BY b.register, b.day FOR UPDATE OF b"
         )
-        return self._rows(query, [key // DAYS for key in keys], [key % DAYS for key in keys])
+        register, day = np.divmod(np.asarray(keys, np.int64), DAYS)
+        return self._rows(query, _bigints(register), _integers(day))
 
     def insert(self, rows: Sequence[Row]) -> set[tuple[int, int]]:
         """See `Store`."""
@@ -100,34 +108,35 @@ class PostgresStore:
     def conflicts(self, registers: Sequence[int], start: int, end: int) -> list[Conflict]:
         """See `Store`."""
         query = (
-            "SELECT * FROM profile_conflict WHERE register = ANY(%s) AND time >= %s AND time < %s"
+            "SELECT * FROM profile_conflict WHERE register = ANY(%s::bigint[]) AND time >= %s AND time < %s"
             " ORDER BY register, time, value, scaler, quality"
         )
-        return self._all(query, list(registers), start, end)
+        return self._all(query, _bigints(registers), start, end)
 
     def between(self, registers: Sequence[int], first: int, last: int) -> list[Row]:
         """See `Store`."""
         query = (
             "SELECT b.register, b.day, b.period, b.present, b.data FROM profile_block b"
-            " WHERE register = ANY(%s) AND day BETWEEN %s AND %s"
+            " WHERE register = ANY(%s::bigint[]) AND day BETWEEN %s AND %s"
         )
-        return self._rows(query, list(registers), first, last)
+        return self._rows(query, _bigints(registers), first, last)
 
     def latest(self, registers: Sequence[int]) -> list[Row]:
         """See `Store`."""
         query = (
-            "SELECT b.register, b.day, b.period, b.present, b.data"
-            " FROM unnest(%s::bigint[]) k (register) CROSS JOIN LATERAL (SELECT * FROM profile_block WHERE register = k.register ORDER BY day DESC LIMIT 1) b"
+            "SELECT b.register, b.day, b.period, b.present, b.data FROM unnest(%s::bigint[]) k (register)"
+            " CROSS JOIN LATERAL (SELECT * FROM profile_block"
+            " WHERE register = k.register ORDER BY day DESC LIMIT 1) b"
         )
-        return self._rows(query, list(registers))
+        return self._rows(query, _bigints(registers))
 
     def counts(self, registers: Sequence[int], first: int, last: int) -> list[tuple[int, int, int, int]]:
         """See `Store`."""
         query = (
             "SELECT register, day, period, present FROM profile_block"
-            " WHERE register = ANY(%s) AND day BETWEEN %s AND %s"
+            " WHERE register = ANY(%s::bigint[]) AND day BETWEEN %s AND %s"
         )
-        return self._all(query, list(registers), first, last)
+        return self._all(query, _bigints(registers), first, last)
 
     def ranges(self, source: str, epoch: str, lock: bool) -> list[tuple[int, int]]:
         """See `Store`."""
@@ -157,8 +166,46 @@ class PostgresStore:
             return self._connection.cursor(binary=True).execute(query.encode(), values or None)
 
 
-def _columns(rows: Sequence[Row]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+class _Array(NamedTuple):
+    """A one-dimensional array as PostgreSQL sends and takes it."""
+
+    data: bytes
+
+    @classmethod
+    def of_ints(cls, kind: int, size: int, values: ArrayLike) -> _Array:
+        """Of bigint (kind 20, size 8) or integer (kind 23, size 4)."""
+        numbers = np.asarray(values, np.int64)
+        items = np.empty(len(numbers), [("size", ">i4"), ("value", f">i{size}")])
+        items["size"], items["value"] = size, numbers
+        return cls(_ARRAY.pack(1, 0, kind, len(numbers), 1) + items.tobytes())
+
+    @classmethod
+    def of_octets(cls, values: Sequence[bytes]) -> _Array:
+        """Of bytea."""
+        sizes = np.array([len(value) for value in values], ">i4").tobytes()
+        heads = [sizes[at : at + 4] for at in range(0, len(sizes), 4)]
+        parts = chain.from_iterable(zip(heads, values, strict=True))
+        return cls(_ARRAY.pack(1, 0, 17, len(values), 1) + b"".join(parts))
+
+
+class _ArrayDumper(Dumper):
+    format = psycopg.pq.Format.BINARY
+
+    def dump(self, obj: _Array) -> bytes:
+        return obj.data
+
+
+def _bigints(values: ArrayLike) -> _Array:
+    return _Array.of_ints(20, 8, values)
+
+
+def _integers(values: ArrayLike) -> _Array:
+    return _Array.of_ints(23, 4, values)
+
+
+def _columns(rows: Sequence[Row]) -> list[_Array]:
+    register, day, period, present, data = zip(*rows, strict=True)
+    return [_bigints(register), _integers(day), _integers(period), _integers(present), _Array.of_octets(data)]
 
 
 @contextmanager

@@ -96,15 +96,29 @@ class Measured:
     def _check(self) -> None:
         if not len(self):
             return
-        periods = np.unique(self.period)
-        if periods[0] < 1 or (86_400 % periods).any():
-            raise ValueError(f"periods {periods.tolist()}: each must divide 86400 seconds")
+        if wrong := [period for period in distinct(self.period) if period < 1 or 86_400 % period]:
+            raise ValueError(f"a period of {wrong[0]} s does not divide the day")
         limits = ("register", self.register, MAX_REGISTER - 1), ("time", self.time, DAYS * DAY - 1)
         for name, column, high in limits:
             if column.min() < 0 or column.max() > high:
                 raise ValueError(f"{name} {column.min()} .. {column.max()}, only 0 .. {high} can be stored")
         if abs(self.scaler).max() > 99:
             raise ValueError("scalers must lie within -99 .. 99")
+
+
+def distinct(column: Ints) -> list[int]:
+    """The different numbers in a column, ascending; quick where there is only one."""
+    if len(column) and column.min() == column.max():
+        return [int(column[0])]
+    found: list[int] = np.unique(column).tolist()
+    return found
+
+
+def heads(column: Ints) -> Flags:
+    """Where a sorted column's value is another than before."""
+    head = np.ones(len(column), bool)
+    np.not_equal(column[1:], column[:-1], out=head[1:])
+    return head
 
 
 @dataclass(slots=True, eq=False)

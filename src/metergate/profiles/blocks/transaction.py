@@ -9,10 +9,10 @@ import numpy as np
 
 from metergate.profiles.blocks import codec
 from metergate.profiles.blocks.merge import Written, merge
-from metergate.profiles.blocks.stack import DAYS, Ints, Measured, Stack
+from metergate.profiles.blocks.stack import DAYS, Ints, Measured, Stack, distinct, heads
 from metergate.profiles.blocks.store import Row, Store
 
-_CELLS = 1 << 21
+_CELLS = 1 << 18
 """Cells that are merged at a time; bounds the memory of a write."""
 
 
@@ -28,7 +28,7 @@ class Transaction:
         total = Written(absent=int(absent.sum()))
         if total.absent:
             measured = measured.take(~absent)
-        for period in np.unique(measured.period).tolist():
+        for period in distinct(measured.period):
             chosen = measured.period == period
             total += self._write(period, measured if chosen.all() else measured.take(chosen))
         return total
@@ -52,27 +52,29 @@ class Transaction:
     def _write(self, period: int, measured: Measured) -> Written:
         """Readings of one period, some blocks at a time."""
         key = measured.key
-        if (np.diff(key) < 0).any():
+        if (key[1:] < key[:-1]).any():
             order = np.argsort(key, kind="stable")
             key, measured = key[order], measured.take(order)
-        begins = np.nonzero(np.diff(key, prepend=-1))[0]
+        head = heads(key)
+        begins = np.append(np.nonzero(head)[0], len(key))
+        row = np.cumsum(head) - 1
         step = max(_CELLS * period // 86_400, 1)
         total = Written()
-        for first in range(0, len(begins), step):
-            stop = begins[first + step] if first + step < len(begins) else len(key)
-            part = slice(begins[first], stop)
-            total += self._write_part(period, key[part], measured.take(part))
+        for first in range(0, len(begins) - 1, step):
+            cuts = begins[first : first + step + 1]
+            part = slice(cuts[0], cuts[-1])
+            total += self._write_part(period, key[cuts[:-1]], row[part] - first, measured.take(part))
         return total
 
-    def _write_part(self, period: int, key: Ints, measured: Measured) -> Written:
-        keys = key[np.diff(key, prepend=-1) > 0]
+    def _write_part(self, period: int, keys: Ints, row: Ints, measured: Measured) -> Written:
+        """Readings sorted by block, `row` being where their block is in `keys`."""
         rows = self._store.locked(keys.tolist())
         finer = {row.register * DAYS + row.day: math.gcd(row.period, period) for row in rows if row.period % period}
         if not finer:
-            return self._merge(period, keys, np.searchsorted(keys, key), rows, measured)
+            return self._merge(period, keys, row, rows, measured)
         total = Written()
-        grid = np.array([finer.get(each, period) for each in keys.tolist()], np.int64)[np.searchsorted(keys, key)]
-        for other in np.unique(grid).tolist():
+        grid = np.array([finer.get(key, period) for key in keys.tolist()], np.int64)[row]
+        for other in distinct(grid):
             total += self._write(other, measured.take(grid == other))
         return total
 

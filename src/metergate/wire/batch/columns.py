@@ -91,7 +91,7 @@ class Columns:
         """From int64 columns off the wire. BadValue where a number cannot be what it says."""
         register, time, received, value, quality, flags, status = columns
         _within("register number", register, 0, (1 << 31) - 1)
-        _within("quality", quality, Quality.BAD, Quality.GOOD)
+        _within("quality", quality, Quality.ABSENT, Quality.GOOD)
         _within("flags", flags, 0, 0x7F)
         _within("time quality", flags & TIME_QUALITY, 0, len(TIME_QUALITIES) - 1)
         _within("time", time, -MAX_TIME, MAX_TIME)

@@ -99,7 +99,7 @@ def decode(message: bytes) -> Batch:
     """The batch in a message. BadChecksum, Truncated, Unsupported (another version) or BadValue."""
     reader = _unframed(_BATCH_MAGIC, message)
     epoch, start, end, acknowledged, size = _HEAD.unpack(reader.take(_HEAD.size))
-    if not acknowledged <= start <= end:
+    if not acknowledged <= start <= end < 1 << 63:
         raise BadValue(f"cursors out of order: acknowledged {acknowledged}, start {start}, end {end}")
     body = Cursor(_inflate(reader.rest(), size))
     registers = unpack_registers(_take_section(body))

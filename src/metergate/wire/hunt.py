@@ -14,7 +14,7 @@ from metergate.wire.base import Problem
 NOISE_PAGE = 1024
 """Noise is told at the latest where the stream passes a multiple of this, so that endless noise is seen."""
 
-Measure = Callable[[bytearray, int], int]
+Measure = Callable[[bytes | bytearray, int], int]
 """`measure(buffer, at)`: the length of the frame that begins at `at`; 0: not yet known; -1: no frame begins here."""
 Verify = Callable[[bytes, int], DecodeError | None]
 """`verify(frame, offset)`: what is wrong with a frame of full length, or None."""
@@ -43,6 +43,24 @@ class Hunter:
         self._buffer += data
         self.position += len(data)
         return self._scan(final=False)
+
+    def whole(self, data: bytes) -> tuple[int, bytes] | None:
+        """The short way for what lines mostly bring: `data` is one right frame after filler, and nothing is pending.
+
+        None otherwise, and nothing was taken in: then `feed` it.
+        """
+        if self._buffer or self._run or not data:
+            return None
+        begin = 0 if data[0] == self._start[0] else data.find(self._start)
+        size = len(data) - begin
+        if begin < 0 or (begin and data.count(self._filler, 0, begin) != begin) or self._measure(data, begin) != size:
+            return None
+        frame = data[begin:] if begin else data
+        if self._verify(frame, 0) is not None:
+            return None
+        offset = self.position + begin
+        self.position += len(data)
+        return offset, frame
 
     def silence(self) -> Iterator[Catch]:
         """The line went quiet: what was begun is given up; good frames inside of it are still found."""

@@ -106,7 +106,7 @@ def matches(pattern: str, address: str) -> bool:
     return all(want in ("aa", have) for want, have in pairs)
 
 
-def measure(buffer: bytearray, at: int) -> int:
+def measure(buffer: bytes | bytearray, at: int) -> int:
     """See `hunt.Measure`: type and control code must be ones that exist."""
     size = len(buffer) - at
     if size > 1 and not (0x10 <= buffer[at + 1] <= 0x49 or buffer[at + 1] == ANY_TYPE):

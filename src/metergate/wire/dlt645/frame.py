@@ -58,7 +58,7 @@ class Frame:
     @classmethod
     def decode(cls, octets: bytes) -> Frame:
         """From the octets of one whole frame, first 68 to 16. BadChecksum or BadValue if they are none."""
-        if measure(bytearray(octets), 0) != len(octets):
+        if measure(octets, 0) != len(octets):
             raise BadValue("not one DL/T 645 frame")
         if wrong := verify(octets, 0):
             raise wrong
@@ -84,7 +84,7 @@ def matches(pattern: str, address: str) -> bool:
     return all(want in ("aa", have) for want, have in pairs)
 
 
-def measure(buffer: bytearray, at: int) -> int:
+def measure(buffer: bytes | bytearray, at: int) -> int:
     """See `hunt.Measure`: the two 68 must stand seven octets apart."""
     size = len(buffer) - at
     if size > 7 and buffer[at + 7] != START:

@@ -100,6 +100,9 @@ class Receiver:
 
     def receive(self, data: bytes, at: datetime | None = None) -> Iterator[Found]:
         """See `wire.base.Receiver`."""
+        if caught := self._hunter.whole(data):
+            yield self._telegram(*caught, at)
+            return
         for catch in self._hunter.feed(data):
             yield catch if isinstance(catch, Problem) else self._telegram(*catch, at)
 

@@ -92,7 +92,7 @@ class Frame:
         return cls(address, seq, function, octets[8:-2])
 
 
-def measure(buffer: bytearray, at: int) -> int:
+def measure(buffer: bytes | bytearray, at: int) -> int:
     """See `hunt.Measure`."""
     size = len(buffer) - at
     if size > 1 and buffer[at + 1] != VERSION:

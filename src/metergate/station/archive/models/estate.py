@@ -1,0 +1,143 @@
+"""The tree of places: estate, building, staircase, floor, room, service point."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from metergate.station.archive.models.base import Kept
+
+
+class Medium(models.TextChoices):
+    """What is delivered at a service point."""
+
+    ELECTRICITY = "electricity", _("Electricity")
+    COLD_WATER = "cold_water", _("Cold water")
+    HOT_WATER = "hot_water", _("Hot water")
+    GAS = "gas", _("Gas")
+    HEAT = "heat", _("Heat")
+
+
+class Estate(Kept):
+    """A set of buildings with one calendar, currency and language."""
+
+    code = models.CharField(max_length=16, unique=True)
+    name = models.CharField(max_length=120)
+    tz = models.CharField(max_length=64, default="Europe/Berlin")
+    currency = models.CharField(max_length=3, default="EUR")
+    locale = models.CharField(max_length=16, default="en")
+    holiday_calendar = models.CharField(max_length=16, blank=True)
+
+    class Meta:
+        ordering = ("code",)
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The estate's time zone: its days and months are counted in it."""
+        return ZoneInfo(self.tz)
+
+
+class Building(Kept):
+    """A house of the estate."""
+
+    estate = models.ForeignKey(Estate, models.PROTECT, related_name="buildings")
+    code = models.CharField(max_length=24, unique=True)
+    number = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        ordering = ("code",)
+
+    def __str__(self) -> str:
+        return self.name or str(_("Building %(number)s")) % {"number": self.number}
+
+
+class Staircase(Kept):
+    """A unit of a building: the rooms that share a door and stairs."""
+
+    building = models.ForeignKey(Building, models.PROTECT, related_name="staircases")
+    code = models.CharField(max_length=32, unique=True)
+    number = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ("code",)
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Floor(Kept):
+    """One storey of a staircase; 0 is the ground floor, below is negative."""
+
+    staircase = models.ForeignKey(Staircase, models.PROTECT, related_name="floors")
+    code = models.CharField(max_length=40, unique=True)
+    number = models.SmallIntegerField()
+
+    class Meta:
+        ordering = ("staircase", "-number")
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Room(Kept):
+    """A flat, shop or plant room: what a household is to the station."""
+
+    class Usage(models.TextChoices):
+        """What the room is for."""
+
+        DWELLING = "dwelling", _("Dwelling")
+        SHOP = "shop", _("Shop")
+        PUBLIC = "public", _("Public")
+        PLANT = "plant", _("Plant room")
+
+    floor = models.ForeignKey(Floor, models.PROTECT, related_name="rooms")
+    code = models.CharField(max_length=56, unique=True)
+    number = models.CharField(max_length=12)
+    usage_nature = models.CharField(max_length=12, choices=Usage, default=Usage.DWELLING)
+    area_m2 = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
+    persons = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("code",)
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class ServicePoint(Kept):
+    """Where one medium is delivered and measured."""
+
+    class Role(models.TextChoices):
+        """What the measurement is for."""
+
+        SUB = "sub", _("Sub-meter")
+        MASTER = "master", _("Master meter")
+        PUBLIC = "public", _("Public supply")
+        CHECK = "check", _("Check meter")
+
+    room = models.ForeignKey(Room, models.PROTECT, related_name="service_points")
+    code = models.CharField(max_length=64, unique=True)
+    medium = models.CharField(max_length=12, choices=Medium)
+    role = models.CharField(max_length=8, choices=Role, default=Role.SUB)
+    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    rating = models.DecimalField(max_digits=12, decimal_places=3, null=True, blank=True)
+    max_flow = models.DecimalField(max_digits=12, decimal_places=3, null=True, blank=True)
+    protected_class = models.CharField(max_length=24, blank=True)
+    hold_supply = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ("code",)
+        constraints = (
+            models.CheckConstraint(condition=Q(medium__in=Medium.values), name="archive_servicepoint_medium_is_known"),
+            models.CheckConstraint(condition=~Q(parent=models.F("id")), name="archive_servicepoint_is_not_its_parent"),
+        )
+
+    def __str__(self) -> str:
+        return self.code

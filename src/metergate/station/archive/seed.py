@@ -1,0 +1,227 @@
+"""From a plan to rows: all of an estate in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from django.db import models, transaction
+
+from metergate.station.archive import models as rows
+from metergate.station.archive import plan
+
+Row = TypeVar("Row", bound=models.Model)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+ORDER: tuple[type[models.Model], ...] = (
+    rows.Estate,
+    rows.Building,
+    rows.Staircase,
+    rows.Floor,
+    rows.Room,
+    rows.Customer,
+    rows.Account,
+    rows.Occupancy,
+    rows.ServicePoint,
+    rows.Meter,
+    rows.Register,
+    rows.Installation,
+    rows.Contract,
+    rows.Gateway,
+    rows.Line,
+    rows.Collector,
+    rows.Channel,
+)
+"""Tables, each after those it points to."""
+
+
+@dataclass
+class _Sheet:
+    """Rows to be, by table; written in the order of `ORDER`."""
+
+    since: datetime
+    rows: dict[type[models.Model], list[models.Model]] = field(default_factory=lambda: defaultdict(list))
+    meters: dict[str, rows.Meter] = field(default_factory=dict)
+    points: dict[str, rows.ServicePoint] = field(default_factory=dict)
+    gateways: dict[str, rows.Gateway] = field(default_factory=dict)
+
+    def add(self, row: Row) -> Row:
+        self.rows[type(row)].append(row)
+        return row
+
+
+@transaction.atomic
+def seed(estate: plan.EstatePlan, progress: Callable[[str, int], None] = lambda table, count: None) -> rows.Estate:
+    """Create everything the plan describes; all or nothing. `progress(table, rows)` is called after each table.
+
+    IntegrityError where a code or key is already there, or two meters claim one place.
+    """
+    sheet = _Sheet(estate.since or LONG_AGO)
+    row = sheet.add(
+        rows.Estate(code=estate.code, name=estate.name, tz=estate.tz, currency=estate.currency, locale=estate.locale)
+    )
+    for building in estate.buildings:
+        _building(sheet, row, building)
+    for line in estate.lines:
+        _line(sheet, row, line)
+    for table in ORDER:
+        table._default_manager.bulk_create(sheet.rows[table], batch_size=500)
+        progress(table._meta.model_name or "", len(sheet.rows[table]))
+    return row
+
+
+def _building(sheet: _Sheet, estate: rows.Estate, building: plan.BuildingPlan) -> None:
+    code = f"{estate.code}-B{building.number:02}"
+    row = sheet.add(rows.Building(estate=estate, code=code, number=building.number, name=building.name))
+    for staircase, floor, room in _rooms(building):
+        stairs = _once(sheet, rows.Staircase, f"{code}-U{staircase.number}", building=row, number=staircase.number)
+        storey = _once(sheet, rows.Floor, f"{stairs.code}-F{floor.number:02}", staircase=stairs, number=floor.number)
+        _room(sheet, storey, room)
+
+
+def _rooms(
+    building: plan.BuildingPlan,
+) -> Iterator[tuple[plan.StaircasePlan, plan.FloorPlan, plan.RoomPlan]]:
+    for staircase in building.staircases:
+        for floor in staircase.floors:
+            for room in floor.rooms:
+                yield staircase, floor, room
+
+
+def _once(sheet: _Sheet, table: type[Row], code: str, **fields: object) -> Row:
+    last = sheet.rows[table][-1:] or [None]
+    if getattr(last[0], "code", None) == code:
+        return last[0]  # type: ignore[return-value]
+    return sheet.add(table(code=code, **fields))
+
+
+def _room(sheet: _Sheet, floor: rows.Floor, room: plan.RoomPlan) -> None:
+    row = sheet.add(
+        rows.Room(
+            floor=floor,
+            code=f"{floor.code}-{room.number}",
+            number=room.number,
+            usage_nature=room.usage,
+            area_m2=room.area_m2,
+            persons=room.persons,
+        )
+    )
+    account = _household(sheet, row, room) if room.occupant else None
+    for point in room.points:
+        _point(sheet, row, point, account)
+
+
+def _household(sheet: _Sheet, row: rows.Room, room: plan.RoomPlan) -> rows.Account:
+    number = len(sheet.rows[rows.Customer]) + 1
+    estate = row.code.split("-", 1)[0]
+    customer = sheet.add(rows.Customer(code=f"{estate}-C{number:05}", name=room.occupant))
+    sheet.add(rows.Occupancy(room=row, customer=customer, valid_from=sheet.since))
+    return sheet.add(rows.Account(customer=customer, code=f"{estate}-A{number:05}"))
+
+
+def _point(sheet: _Sheet, room: rows.Room, point: plan.PointPlan, account: rows.Account | None) -> None:
+    code = f"{room.code}-{plan.MEDIUM_LETTERS[point.medium]}"
+    if code in sheet.points:
+        code = f"{code}{sum(known.startswith(code) for known in sheet.points) + 1}"
+    row = sheet.add(
+        rows.ServicePoint(
+            room=room,
+            code=code,
+            medium=point.medium,
+            role=point.role,
+            parent=sheet.points.get(point.parent),
+            rating=point.rating,
+        )
+    )
+    sheet.points[code] = row
+    since = point.since or sheet.since
+    if point.meter:
+        meter = _meter(sheet, point.meter)
+        sheet.add(
+            rows.Installation(
+                meter=meter,
+                service_point=row,
+                valid_from=since,
+                ct=point.ct,
+                pt=point.pt,
+                phase_factor=point.phase_factor,
+                start_reading=point.start_reading,
+            )
+        )
+    if account and point.tariff:
+        sheet.add(rows.Contract(account=account, service_point=row, tariff_code=point.tariff, valid_from=since))
+
+
+def _meter(sheet: _Sheet, meter: plan.MeterPlan) -> rows.Meter:
+    row = sheet.add(
+        rows.Meter(
+            identity=meter.identity,
+            serial=meter.serial or meter.identity,
+            maker=meter.maker,
+            model=meter.model,
+            year=meter.year,
+            medium=meter.medium,
+            protocol=meter.protocol,
+            kind=meter.kind,
+            calibration_valid_to=meter.calibration_valid_to,
+        )
+    )
+    sheet.meters[meter.identity] = row
+    for register in meter.registers:
+        sheet.add(
+            rows.Register(
+                meter=row,
+                key=register.key,
+                obis=register.obis,
+                unit=register.unit,
+                scaler=register.scaler,
+                name=register.name,
+                kind=register.kind,
+                period_s=register.period_s,
+                billing=register.billing,
+                digits=register.digits,
+            )
+        )
+    return row
+
+
+def _line(sheet: _Sheet, estate: rows.Estate, line: plan.LinePlan) -> None:
+    row = sheet.add(
+        rows.Line(
+            estate=estate,
+            gateway=_gateway(sheet, estate, line.gateway) if line.gateway else None,
+            code=line.code,
+            name=line.name,
+            port=line.port,
+            protocol=line.protocol,
+            baud=line.baud,
+            format=line.format,
+        )
+    )
+    for collector in line.collectors:
+        _collector(sheet, row, collector)
+    for identity in line.meters:
+        sheet.add(rows.Channel(line=row, meter=sheet.meters[identity], valid_from=sheet.since))
+
+
+def _gateway(sheet: _Sheet, estate: rows.Estate, name: str) -> rows.Gateway:
+    if name not in sheet.gateways:
+        sheet.gateways[name] = sheet.add(rows.Gateway(estate=estate, name=name))
+    return sheet.gateways[name]
+
+
+def _collector(sheet: _Sheet, line: rows.Line, collector: plan.CollectorPlan) -> None:
+    row = sheet.add(
+        rows.Collector(
+            line=line,
+            code=f"{line.code}-{collector.address}",
+            address=collector.address,
+            serial=collector.serial,
+            power=collector.power,
+        )
+    )
+    for number, identity in collector.meters.items():
+        meter = sheet.meters[identity]
+        sheet.add(rows.Channel(line=line, collector=row, number=number, meter=meter, valid_from=sheet.since))

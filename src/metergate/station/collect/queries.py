@@ -1,0 +1,134 @@
+"""Questions about what came in: completeness, missing readings, what is wrong now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import numpy as np
+from django.db.models import QuerySet
+
+from metergate.station.archive.models import Channel, Estate, Meter, Register, Room, ServicePoint
+from metergate.station.archive.queries import Measured, measured
+from metergate.station.collect import history
+from metergate.station.collect.models import Event, Presence
+from metergate.station.collect.periods import midnight
+
+QUARTER = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many of those expected are there."""
+
+    present: int
+    expected: int
+
+    @property
+    def percent(self) -> float | None:
+        """0 to 100; None where nothing was expected."""
+        return 100 * self.present / self.expected if self.expected else None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A meter without a recent reading, and why as far as known."""
+
+    measured: Measured
+    last: datetime | None
+    cause: str
+    room: Room
+
+
+def estate_points(estate: Estate) -> list[Measured]:
+    """All service points of an estate with what hangs there."""
+    return measured(ServicePoint.objects.filter(room__floor__staircase__building__estate=estate))
+
+
+def billing_registers(found: Iterable[Measured]) -> list[Register]:
+    """The register of each that consumption is taken from."""
+    return [each.billing for each in found if each.billing]
+
+
+def read_since(registers: Sequence[Register], at: datetime) -> Share:
+    """How many have a value from `at` or later. The latest values must be loaded with the registers."""
+    there = sum(1 for row in registers if hasattr(row, "latest") and row.latest.meter_time >= at)
+    return Share(there, len(registers))
+
+
+def completeness(registers: Sequence[Register], first: date, days: int, estate: Estate, now: datetime) -> list[Share]:
+    """For each local day, how many of the values that its grid has are there."""
+    edges = [min(midnight(first + timedelta(days=i), estate.zone), now) for i in range(days + 1)]
+    found = history.load(registers, edges[0], edges[-1])
+    shares = []
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        present = expected = 0
+        for series in found.values():
+            piece = series.quality[max(0, series.index(low)) : max(0, series.index(high))]
+            present, expected = present + int(np.count_nonzero(piece)), expected + len(piece)
+        shares.append(Share(present, expected))
+    return shares
+
+
+def quarters(registers: Sequence[Register], end: datetime, count: int = 96) -> list[Share]:
+    """The last quarters of an hour before `end`: how many of the registers have their value in each."""
+    end = end.replace(minute=end.minute // 15 * 15, second=0, microsecond=0)
+    found = history.load(registers, end - count * QUARTER, end)
+    present = np.zeros(count, int)
+    expected = np.zeros(count, int)
+    for series in found.values():
+        for place in range(count):
+            at = end - (count - place - 1) * QUARTER
+            low, high = series.index(at - QUARTER) + 1, series.index(at) + 1
+            if high > max(low, 0):
+                expected[place] += 1
+                present[place] += bool(series.quality[max(low, 0) : high].any())
+    return [Share(int(p), int(e)) for p, e in zip(present, expected, strict=True)]
+
+
+def missing(found: Iterable[Measured], now: datetime) -> list[Missing]:
+    """Meters whose billing register has had no value for two of its periods, longest silent first."""
+    states = {(row.kind, row.code): row.state for row in Presence.objects.all()}
+    wired = {row.meter_id: row for row in Channel.objects.current().select_related("line", "collector")}
+    gaps = []
+    for each in found:
+        register = each.billing
+        if register is None or each.meter is None:
+            continue
+        last = register.latest.meter_time if hasattr(register, "latest") else None
+        if last is None or now - last > 2 * timedelta(seconds=register.period_s):
+            gaps.append(Missing(each, last, _cause(wired.get(each.meter.pk), each.meter, states), each.point.room))
+    return sorted(gaps, key=lambda gap: (gap.last is not None, gap.last or now))
+
+
+_DOWN = {Presence.State.DOWN, Presence.State.SUSPECT, Presence.State.UNREACHABLE}
+
+
+def _cause(channel: Channel | None, meter: Meter, states: dict[tuple[str, str], str]) -> str:
+    if channel is None:
+        return "NOT_SCHEDULED"
+    if channel.line.gateway and states.get(("gateway", channel.line.gateway.name)) in _DOWN:
+        return "GATEWAY_DOWN"
+    if states.get(("line", channel.line.code)) in _DOWN:
+        return "LINE_DOWN"
+    if channel.collector and states.get(("collector", channel.collector.code)) in _DOWN:
+        return "COLLECTOR_DOWN"
+    return "METER_NO_ANSWER"
+
+
+def open_events(estate: Estate | None = None) -> QuerySet[Event]:
+    """What nobody has acknowledged yet, gravest first, then newest."""
+    rows = Event.objects.filter(acknowledged_at=None).select_related("room__floor__staircase__building")
+    if estate is not None:
+        rows = rows.filter(estate=estate) | rows.filter(estate=None)
+    return rows.order_by("-severity", "-time")
+
+
+def places(events: Iterable[Event]) -> dict[str, list[Event]]:
+    """Open events by room."""
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        if event.room_id:
+            found.setdefault(event.room_id, []).append(event)
+    return found

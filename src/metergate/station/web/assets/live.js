@@ -1,0 +1,96 @@
+// Live values and parts: asked for every 2 s, replaced only where they changed, without moving page or focus.
+const EVERY = 2000;
+const lost = document.querySelector("[data-lost]");
+const tags = new WeakMap();
+const aged = { s: 60, min: 3600, h: 172800 };
+let since = "";
+
+function ago(seconds) {
+  if (seconds < aged.s) return `${seconds} s ago`;
+  if (seconds < aged.min) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < aged.h) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86400)} d ago`;
+}
+
+async function refreshPart(part) {
+  if (part.dataset.paused !== undefined) return;
+  const headers = tags.has(part) ? { "If-None-Match": tags.get(part) } : {};
+  const answer = await fetch(part.dataset.part, { headers, cache: "no-store" });
+  if (answer.redirected) return location.reload();
+  if (answer.status !== 200) return;
+  tags.set(part, answer.headers.get("ETag"));
+  const html = await answer.text();
+  const focused = part.contains(document.activeElement) ? pathTo(part, document.activeElement) : null;
+  const top = part.scrollTop;
+  part.innerHTML = html;
+  part.scrollTop = top;
+  if (focused) focused.reduce((node, place) => node?.children[place], part)?.focus({ preventScroll: true });
+  if (part.matches(".alarm-lamp")) part.classList.toggle("lit", part.querySelector("b")?.textContent !== "0");
+}
+
+function pathTo(top, node) {
+  const path = [];
+  for (; node !== top; node = node.parentNode) path.unshift([...node.parentNode.children].indexOf(node));
+  return path;
+}
+
+async function refreshValues() {
+  const shown = [...document.querySelectorAll("[data-live]")];
+  if (!shown.length) return;
+  const ids = [...new Set(shown.map((each) => each.dataset.live))].join(",");
+  const answer = await fetch(`/data/live?ids=${ids}&since=${since}`, { cache: "no-store" });
+  if (!answer.ok || answer.redirected) return;
+  const { now, changed } = await answer.json();
+  const first = since === "";
+  since = now;
+  for (const each of shown) {
+    const value = changed[each.dataset.live];
+    if (value) write(each, value, first);
+  }
+}
+
+function write(place, value, first) {
+  const number = place.querySelector(".num");
+  const before = number.firstChild?.textContent;
+  number.firstChild.textContent = value.text;
+  place.dataset.at = value.at;
+  place.dataset.period = value.period;
+  if (!first && before !== value.text) {
+    place.classList.remove("fresh-now");
+    void place.offsetWidth;
+    place.classList.add("fresh-now");
+  }
+}
+
+function ages() {
+  for (const time of document.querySelectorAll("time[data-ago]")) {
+    time.textContent = ago(Math.max(0, Math.floor((Date.now() - Date.parse(time.dateTime)) / 1000)));
+  }
+  for (const place of document.querySelectorAll("[data-live][data-at]")) {
+    const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(place.dataset.at)) / 1000));
+    const period = Number(place.dataset.period);
+    const state = seconds <= period ? "live" : seconds <= 2 * period ? "aged" : "stale";
+    place.classList.toggle("stale", state === "stale");
+    place.querySelector(".age").textContent = state === "live" ? "" : ago(seconds);
+  }
+}
+
+async function turn() {
+  if (document.visibilityState === "visible") {
+    const work = [refreshValues(), ...[...document.querySelectorAll("[data-part]")].map(refreshPart)];
+    const results = await Promise.allSettled(work);
+    if (lost) lost.hidden = !results.some((result) => result.status === "rejected");
+  }
+  setTimeout(turn, EVERY);
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-pause]");
+  if (!button) return;
+  const part = document.querySelector(button.dataset.pause);
+  const paused = part.toggleAttribute("data-paused");
+  button.setAttribute("aria-pressed", String(paused));
+});
+
+setTimeout(turn, EVERY);
+setInterval(ages, 1000);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -73,3 +74,37 @@ def mosquitto(folder: Path, *lines: str) -> Iterator[Mosquitto]:
         broker.process.wait()
         if broker.process.stderr:
             broker.process.stderr.close()
+
+
+class Listener:
+    """`mosquitto_sub`, subscribed to `topic_filter` once the block is entered; `lines()` waits for `count` messages.
+
+    A line is `<retained 0 or 1> <topic> <payload>`.
+    """
+
+    def __init__(self, port: int, topic_filter: str, count: int, *more: str) -> None:
+        where = ("-h", "127.0.0.1", "-p", str(port), "-t", topic_filter, "-C", str(count), "-W", "30", *more)
+        self._command = (program("stdbuf"), "-oL", program("mosquitto_sub"), "-d", "-F", "M %r %t %p", *where)
+
+    async def __aenter__(self) -> Listener:
+        self._process = await asyncio.create_subprocess_exec(*self._command, stdout=subprocess.PIPE)
+        while not (await self._line()).startswith("Subscribed"):
+            pass
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    async def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        assert line, "mosquitto_sub ended early"
+        return line.decode()
+
+    async def lines(self) -> list[str]:
+        """The messages, once there are enough."""
+        assert self._process.stdout is not None
+        text = (await self._process.stdout.read()).decode()
+        return [line[2:] for line in text.splitlines() if line.startswith("M ")]

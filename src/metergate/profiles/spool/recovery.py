@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from metergate.model import Register
 from metergate.profiles.spool.files import Segment
@@ -18,16 +19,21 @@ class Memory:
     last: int = 0
     acknowledged: int = 0
     registers: dict[int, Register] = field(default_factory=dict)
+    next_register: int = 0
 
     @classmethod
     def of(cls, segments: list[Segment]) -> Memory:
         """From the last readable head on; earlier segments add nothing."""
         found: list[Record] = []
+        damaged = False
         for segment in reversed(segments):
-            records = [record for record in segment.walk() if isinstance(record, Record)]
+            everything = list(segment.walk())
+            records = [record for record in everything if isinstance(record, Record)]
+            damaged = damaged or len(records) < len(everything)
             found = records + found
             if records and records[0].kind == Kind.HEAD:
-                return cls()._learn(found)
+                memory = cls()._learn(found)
+                return memory._beware(found) if damaged else memory
         return cls()
 
     def _learn(self, records: Iterable[Record]) -> Memory:
@@ -41,6 +47,16 @@ class Memory:
                 self.acknowledged = max(self.acknowledged, record.acknowledged())
             elif record.kind == Kind.REGISTERS:
                 self.registers.update(record.registers())
+        self.next_register = max(self.registers, default=-1) + 1
+        return self
+
+    def _beware(self, records: Iterable[Record]) -> Memory:
+        """Descriptions may be lost: no number that readings bear may be given again."""
+        for record in records:
+            if record.kind == Kind.DATA:
+                body = record.body()
+                used = [*body.columns.register.tolist(), *(text.r for text in body.texts)]
+                self.next_register = max([self.next_register, *(number + 1 for number in used)])
         return self
 
 
@@ -63,8 +79,8 @@ def cut_tail(segments: list[Segment]) -> int:
     return tail.end - tail.offset
 
 
-def set_aside(segments: list[Segment]) -> None:
+def set_aside(segments: list[Segment]) -> list[Path]:
     """Segments of which no head can be read belong to no spool: keep the files under another name."""
-    for segment in segments:
-        segment.path.rename(segment.path.with_suffix(".damaged"))
+    paths = [segment.path.rename(segment.path.with_suffix(".damaged")) for segment in segments]
     segments.clear()
+    return paths

@@ -11,6 +11,8 @@ from itertools import chain, pairwise
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
+
 from metergate.errors import StorageError
 from metergate.model import Event, Reading, Severity
 from metergate.profiles.arrays import Registers, to_columns
@@ -185,10 +187,10 @@ class Spool:
         return self.newest
 
     def _declare(self) -> None:
-        """Describe the registers that were never described."""
+        """Describe the registers that were never described; twice, for all readings after depend on it."""
         fresh = {number: self.registers[number] for number in range(self._declared, self.registers.next)}
         if fresh:
-            self._enqueue(registers_record(fresh, self.newest))
+            self._enqueue(registers_record(fresh, self.newest) * 2)
             self._declared = self.registers.next
 
     def _enqueue(self, record: bytes) -> None:
@@ -290,11 +292,23 @@ class Spool:
                 self._damage.add(place)
                 self._note(DAMAGED, Severity.FAULT, file=segment.path.name, offset=damage.offset, end=damage.end)
 
+    def _undescribed(self, start: int, end: int, numbers: list[int]) -> None:
+        """Readings whose register's description is lost cannot be told apart from others."""
+        place = -1, start
+        with self._lock:
+            if place not in self._damage:
+                self._damage.add(place)
+                self._note(DAMAGED, Severity.FAULT, after=start, upto=end, registers=numbers)
+
     def _batch(self, start: int, end: int, bodies: list[Body]) -> Batch:
         columns = Columns.join([body.columns for body in bodies])
         forms = [form for body in bodies for form in body.texts]
         used = set(columns.register.tolist()) | {form.r for form in forms}
-        registers = {number: self.registers[number] for number in sorted(used)}
+        registers = {number: self.registers[number] for number in sorted(used & self.registers.by_number.keys())}
+        if lost := used - registers.keys():
+            columns = columns.take(np.isin(columns.register, list(registers)))
+            forms = [form for form in forms if form.r in registers]
+            self._undescribed(start, end, sorted(lost))
         texts = tuple(form.reading(registers) for form in forms)
         events = tuple(event for body in bodies for event in body.events)
         return Batch(self.epoch, start, end, registers, columns, texts, events, min(self.acknowledged, start))
@@ -303,17 +317,17 @@ class Spool:
 
     def _recover(self) -> None:
         """Take up the spool where it stopped, after the last cursor that may ever have been given."""
-        memory = Memory.of(self._segments)
-        if not memory.epoch:
-            set_aside(self._segments)
-            memory.epoch = secrets.token_hex(16)
-        self.epoch, self.acknowledged = memory.epoch, memory.acknowledged
-        self.registers = Registers(memory.registers)
-        self._declared = self.registers.next
         torn = cut_tail(self._segments)
+        memory = Memory.of(self._segments)
+        strange = [] if memory.epoch else set_aside(self._segments)
+        self.epoch, self.acknowledged = memory.epoch or secrets.token_hex(16), memory.acknowledged
+        self.registers = Registers(memory.registers)
+        self.registers.next = self._declared = memory.next_register
         self.newest = self.durable = max(memory.last, memory.acknowledged) + -(-torn // RECORD_HEADER)
         if torn:
             self._note(TORN, Severity.WARNING, octets=torn, after=memory.last)
+        for path in strange:
+            self._note(DAMAGED, Severity.FAULT, file=path.name)
 
 
 def _owned(folder: Path) -> int:

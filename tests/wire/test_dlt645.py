@@ -355,3 +355,11 @@ def test_addresses() -> None:
     assert not matches("aaaa56789013", "123456789012")
     with pytest.raises(DecodeError):
         address_octets("1234567890123")
+
+
+def test_parts_of_1997_that_were_only_overheard_give_no_readings() -> None:
+    first = Frame("000000000001", 0xA1, bytes.fromhex("1f9001000000")).encode()
+    last = Frame("000000000001", 0x82, bytes.fromhex("1f9002000000")).encode()
+    found = telegrams(first, last)
+    assert [telegram.readings for telegram in found] == [(), ()]
+    assert {problem.code for telegram in found for problem in telegram.problems} == {"unsupported"}

@@ -12,7 +12,7 @@ from dialogues import NOW, Talk, hit
 from metergate.errors import ApplicationError, BadChecksum, DecodeError, NoAnswer, Refused
 from metergate.model import Obis, Reading
 from metergate.model.command import Outcome
-from metergate.wire.base import Responder
+from metergate.wire.base import Ask, Responder
 from metergate.wire.dlt645 import Frame, Meter, dialogue
 from metergate.wire.dlt645.core import Prepaid
 from metergate.wire.dlt645.dialogue import Authority, Line
@@ -360,3 +360,39 @@ def test_state_survives_a_new_meter_object() -> None:
     Talk([one]).run(dialogue.relay(ADDRESS, dialogue.TRIP, UNTIL))
     again = Meter(ADDRESS, source, INSTALLED, state=one.state)
     assert Talk([again]).run(dialogue.relay_is_open(ADDRESS))
+
+
+@pytest.mark.parametrize("most", [8, 200])
+def test_blocks_of_1997_in_parts(most: int) -> None:
+    talk = Talk([meter(most_data=most)])
+    assert values(talk.run(dialogue.read_1997(ADDRESS, 0x901F)))[:2] == [seen(hours(NOW)), seen(hours(NOW) / 10)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_bad_line_never_shuffles_parts_of_1997(seed: int) -> None:
+    talk = Talk([meter(most_data=8)], up=hit(seed, 0.1), down=hit(seed + 1, 0.1), late=0.05, seed=seed)
+    try:
+        found = talk.run(dialogue.read_1997(ADDRESS, 0x901F, QUICK))
+    except (NoAnswer, DecodeError):
+        return
+    for reading in found:
+        assert isinstance(reading.value, Decimal)
+        assert 0 <= reading.value - seen(hours(NOW) * (reading.register.tariff or 10) / 10) <= Decimal("0.03")
+
+
+def test_a_valve_of_1997_is_written() -> None:
+    sent = dialogue.write_1997("000000000007", 0xC03A, b"\1", b"\2\1\2\3")
+    step = next(sent)
+    assert isinstance(step, Ask)
+    assert Frame.decode(step.data.lstrip(b"\xfe")) == Frame("000000000007", 0x04, b"\x3a\xc0\2\1\2\3\1")
+    with pytest.raises(StopIteration):
+        sent.send(Frame("000000000007", 0x84).encode())
+
+
+def test_only_time_and_freezing_are_told_to_all() -> None:
+    one = meter()
+    trip = bytes(8) + b"\x1a\0" + bytes.fromhex("000045122211262059")[:6]
+    list(one.receive(Frame("99" * 6, 0x1C, trip).encode(), NOW))
+    list(one.receive(Frame("99" * 6, 0x16, b"\x99" * 4).encode(), NOW))
+    assert (one.state.relay_open, one.state.wrong_passwords, one.state.frozen) == (False, 0, [NOW])

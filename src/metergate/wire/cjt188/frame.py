@@ -1,4 +1,4 @@
-"""The CJ/T 188 frame: `68 T A0..A6 C L DI0 DI1 SER DATA CS 16` (CJ/T 188-2004 6.2).
+"""The CJ/T 188 frame: `68 T A0..A6 C L DI0 DI1 SER DATA CS 16` (CJ/T 188-2004).
 
 T is the type of meter, the address travels low octet first (A5 A6: maker), CS is the sum of all octets from 68.
 """

@@ -135,7 +135,7 @@ class Meter:
         at = max(settled, self.installed) if part.storage else now
         code = obis(self.meter_type, part.c, part.d)
         if part.quantity == "operating time":
-            value: Decimal | None = Decimal(int((now - self.installed).total_seconds()) // 3600)
+            value: Decimal | None = Decimal((now - self.installed) // timedelta(hours=1))
         else:
             value = self.source(code, at) if code else None
         unit = part.unit or HEAT_UNITS[part.quantity] if self.meter_type in HEAT_TYPES else self.unit

@@ -11,7 +11,7 @@ from metergate.wire.base import Found, Keys, Options, Problem, Span, Telegram
 from metergate.wire.cjt188.frame import COUNTERS, FUNCTIONS, READ, SET_ADDRESS, WRITE, WRITE_VARIANT, Frame, hunter
 from metergate.wire.cjt188.values import KINDS, STATUS, StatusMap, amounts, layout, moment, obis, size_of
 
-PARAGRAPH = "CJ/T 188-2004 6.2"
+PARAGRAPH = "CJ/T 188-2004"
 
 
 class Receiver:
@@ -113,7 +113,7 @@ def readings(
         zone = timezone(timedelta(minutes=utc_offset))
         instant = datetime.fromisoformat(time).replace(tzinfo=zone).astimezone(UTC)
     found: list[Reading] = []
-    for number, (part, value, raw, unit) in enumerate(amounts(parts, frame.payload)):
+    for number, (part, value, raw, unit, reason) in enumerate(amounts(parts, frame.payload)):
         code = obis(frame.meter_type, part.c, part.d, part.storage) if part.c else None
         decimals = -int(value.as_tuple().exponent) if value is not None else 0
         register = Register(
@@ -122,7 +122,8 @@ def readings(
         mine = None if part.storage else instant
         surety = TimeQuality.UNCHECKED if mine else TimeQuality.NONE
         if value is None:
-            found.append(Reading(register, None, None, mine, received, word, Quality.BAD, surety, "not a number"))
+            quality = Quality.ABSENT if reason == "null" else Quality.BAD
+            found.append(Reading(register, None, None, mine, received, word, quality, surety, reason))
         else:
             found.append(Reading(register, value, raw, mine, received, word, Quality.GOOD, surety))
     return tuple(found)
@@ -185,10 +186,10 @@ def _payload(at: int, frame: Frame) -> list[Span]:
     except DecodeError as error:
         return [Span(at, len(payload), "data", error.reason, 1)]
     found, begin = [], at
-    for part, value, _, unit in amounts(parts, payload):
+    for part, value, _, unit, reason in amounts(parts, payload):
         size = part.size + part.coded
         label = f"{part.quantity}, settlement day" if part.storage else part.quantity
-        found.append(Span(begin, size, label, f"{value} {unit.value if unit else ''}".strip(), 1))
+        found.append(Span(begin, size, label, reason or f"{value} {unit.value if unit else ''}".strip(), 1))
         begin += size
     if timed:
         found.append(Span(begin, 7, "time", str(moment(payload[-9:-2])), 1))

@@ -1,4 +1,4 @@
-"""What a reply to 901F holds: registers by type of meter, unit codes, status bits (CJ/T 188-2004 annexes A-C)."""
+"""What a reply to 901F holds: registers by type of meter, unit codes, status bits (CJ/T 188-2004)."""
 
 from __future__ import annotations
 
@@ -116,19 +116,24 @@ def layout(meter_type: int, size: int) -> tuple[tuple[Part, ...], bool]:
     raise Truncated(f"a reply of type {meter_type:02x} does not end after {size} octets")
 
 
-def amounts(parts: tuple[Part, ...], payload: bytes) -> Iterator[tuple[Part, Decimal | None, int | None, Unit | None]]:
-    """`(part, value, raw, unit)`; value None where the digits are none or the unit code is not known."""
+Amount = tuple[Part, Decimal | None, int | None, Unit | None, str]
+
+
+def amounts(parts: tuple[Part, ...], payload: bytes) -> Iterator[Amount]:
+    """`(part, value, raw, unit, reason)`; value None where the digits are none or the unit code is not known."""
     at = 0
     for part in parts:
-        raw = bcd_reversed(payload[at : at + part.size])
+        digits = payload[at : at + part.size]
+        raw = bcd_reversed(digits)
+        reason = "" if raw is not None else "null" if digits.count(0xFF) == part.size else "not a number"
         at += part.size
         unit, decimals = part.unit, part.decimals
         if part.coded:
             found = UNITS.get(payload[at])
             unit, decimals = found or (None, 0)
-            raw = raw if found else None
+            raw, reason = (raw, reason) if found else (None, "unknown unit")
             at += 1
-        yield part, None if raw is None else Decimal(raw).scaleb(-decimals), raw, unit
+        yield part, None if raw is None else Decimal(raw).scaleb(-decimals), raw, unit, reason
 
 
 def moment(octets: bytes) -> str | None:

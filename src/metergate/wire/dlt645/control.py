@@ -1,4 +1,4 @@
-"""What a meter does when it is told to: every request but reading, by control code (DL/T 645-2007 chapter 7)."""
+"""What a meter does when it is told to: every request but reading, by control code (DL/T 645-2007)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _moment(octets: bytes, form: Format = SECOND) -> datetime:
 
 
 def broadcast_time(core: Core, data: bytes, now: datetime) -> bytes:
-    """Once a day, at most five minutes, not around midnight (7.7)."""
+    """Once a day, at most five minutes, not around midnight."""
     told, shown = _moment(data), core.local(now)
     midnight = shown.replace(hour=0, minute=0, second=0, microsecond=0)
     near = min(shown - midnight, midnight + timedelta(days=1) - shown)

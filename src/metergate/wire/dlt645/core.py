@@ -11,7 +11,7 @@ from metergate.errors import Refused
 from metergate.model import Obis
 
 OTHER, NO_DATA, NO_RIGHT = 0x01, 0x02, 0x04
-"""Error octets (DL/T 645-2007 annex C)."""
+"""Error octets (DL/T 645-2007)."""
 RECORDS = 10
 """How many records of an event are kept."""
 Answer = Decimal | tuple[Decimal, datetime] | None

@@ -18,7 +18,7 @@ from metergate.wire.dlt645.items import Item
 from metergate.wire.dlt645.values import NULL, SECRET, Format
 
 BAUD_RATES = {0x04: 1200, 0x08: 2400, 0x10: 4800, 0x20: 9600, 0x40: 19200}
-"""Bit of the rate word -> baud (DL/T 645-2007 annex C)."""
+"""Bit of the rate word -> baud (DL/T 645-2007)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _write(frame: Frame) -> dict[str, object]:
 
 
 def _control(frame: Frame) -> dict[str, object]:
-    """DL/T 645-2007 annex E: PA P0-2, C0-3, N1, N2, ss mm hh DD MM YY."""
+    """DL/T 645-2007: PA P0-2, C0-3, N1, N2, ss mm hh DD MM YY."""
     data = frame.data
     if frame.from_meter or len(data) != 16:
         return {}
@@ -217,12 +217,17 @@ def payload_of(frame: Frame) -> tuple[int, bytes]:
 
 
 class Assembler:
-    """Joins a reply and its follow-up frames (control B1, B2 ...; DL/T 645-2007 7.2)."""
+    """Joins a reply and its follow-up frames (control B1, B2 ...).
+
+    Follow-ups of 1997 carry no sequence number, so whether one was lost only the reader knows who asked for each:
+    `in_order` says so; else they are Unsupported.
+    """
 
     LIMIT = 64 << 10
     """Most octets of one joined payload: 255 frames of 255 octets."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_order: bool = False) -> None:
+        self._in_order = in_order
         self._address = ""
         self._di = -1
         self._seq = 0
@@ -232,6 +237,8 @@ class Assembler:
         """`(identifier, payload)` once the last part is there, None before. DecodeError if a part is missing."""
         di, payload = payload_of(frame)
         kind = edition(frame)
+        if kind is E1997 and not self._in_order and (frame.function == kind.follow or frame.control & FOLLOWS):
+            raise Unsupported("frames of 1997 in several parts, which carry no number, were only overheard")
         if frame.function == kind.follow:
             payload = self._joined(frame, di, payload)
         self._parts = b""

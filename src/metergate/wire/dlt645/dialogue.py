@@ -8,7 +8,7 @@ second time blindly: an order is followed by reading back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from metergate.errors import ApplicationError, BadChecksum, DecodeError, NoAnswer, Refused
@@ -80,13 +80,18 @@ def _carries(di: int, size: int, seq: int | None = None) -> Accept:
     return lambda frame: frame.data.startswith(begin) and (seq is None or frame.data[-1:] == bytes((seq,)))
 
 
+def _unlike(before: bytes, di: int) -> Accept:
+    """Accepts replies with this identifier of 1997 that differ from the one before."""
+    return lambda frame: frame.data[:2] == di.to_bytes(2, "little") and frame.data != before
+
+
 def payload(
     address: str, di: int, line: Line = LINE, kind: Edition = E2007, request: bytes = b""
 ) -> Dialogue[tuple[str, bytes]]:
     """`(address, octets)` of item or block `di`, follow-up frames joined; `request`: block number and time, if any."""
     begin = di.to_bytes(kind.di_size, "little")
     frame = yield from ask(Frame(address, kind.read, begin + request), line, _carries(di, kind.di_size))
-    joined, seq = Assembler(), 1
+    joined, seq = Assembler(in_order=True), 1
     while True:
         if frame.error is not None or frame.control & FAILED:
             raise ApplicationError(
@@ -95,9 +100,11 @@ def payload(
         done = joined.add(frame)
         if done:
             return frame.address, done[1]
-        follow = begin + (bytes((seq,)) if kind is E2007 else b"")
-        expected = _carries(di, kind.di_size, seq if kind is E2007 else None)
-        frame = yield from ask(Frame(frame.address, kind.follow, follow), line, expected)
+        if kind is E2007:
+            request, expected, once = begin + bytes((seq,)), _carries(di, 4, seq), line
+        else:  # no number tells one part from the next: no second try, and what is alike came twice
+            request, expected, once = begin, _unlike(frame.data, di), replace(line, tries=1)
+        frame = yield from ask(Frame(frame.address, kind.follow, request), once, expected)
         seq = seq % 255 + 1
 
 

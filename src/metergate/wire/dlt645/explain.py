@@ -65,28 +65,28 @@ def _spans(at: int, octets: bytes) -> list[Span]:
     direction = "reply" if frame.from_meter else "request"
     size = len(frame.data)
     return [
-        Span(at, len(octets), "frame", f"{name}, {direction}", 0, "DL/T 645-2007 5.2"),
+        Span(at, len(octets), "frame", f"{name}, {direction}", 0, "DL/T 645-2007"),
         Span(at, 1, "start", "68", 1),
-        Span(at + 1, 6, "address", frame.address, 1, "DL/T 645-2007 5.2.2"),
+        Span(at + 1, 6, "address", frame.address, 1, "DL/T 645-2007"),
         Span(at + 7, 1, "start", "68", 1),
-        Span(at + 8, 1, "control", f"{frame.control:02x} {name}, {direction}", 1, "DL/T 645-2007 5.2.4"),
-        Span(at + 9, 1, "length", str(size), 1, "DL/T 645-2007 5.2.5"),
-        *([Span(at + 10, size, "data", frame.data.hex(), 1, "DL/T 645-2007 5.2.6")] if size else []),
+        Span(at + 8, 1, "control", f"{frame.control:02x} {name}, {direction}", 1, "DL/T 645-2007"),
+        Span(at + 9, 1, "length", str(size), 1, "DL/T 645-2007"),
+        *([Span(at + 10, size, "data", frame.data.hex(), 1, "DL/T 645-2007")] if size else []),
         *_data(at + 10, frame),
-        Span(at + 10 + size, 1, "check", f"{octets[-2]:02x}", 1, "DL/T 645-2007 5.2.7"),
+        Span(at + 10 + size, 1, "check", f"{octets[-2]:02x}", 1, "DL/T 645-2007"),
         Span(at + 11 + size, 1, "end", "16", 1),
     ]
 
 
 def _data(at: int, frame: Frame) -> list[Span]:
     if frame.error is not None:
-        return [Span(at, 1, "error", error_text(frame.error), 2, "DL/T 645-2007 annex C")]
+        return [Span(at, 1, "error", error_text(frame.error), 2, "DL/T 645-2007")]
     kind, parts = edition(frame), split(frame)
     if parts is None:
         told = {name: value for name, value in header(frame).items() if name not in ("address", "control", "data")}
         return [Span(at, len(frame.data), name, str(value), 2) for name, value in told.items()]
     di, payload = parts
-    found = [Span(at, kind.di_size, "identifier", f"{di:0{2 * kind.di_size}x}", 2, "DL/T 645-2007 annex A")]
+    found = [Span(at, kind.di_size, "identifier", f"{di:0{2 * kind.di_size}x}", 2, "DL/T 645-2007")]
     if not frame.from_meter:
         return found
     try:

@@ -1,4 +1,4 @@
-"""The DL/T 645 frame: `68 A0..A5 68 C L DATA CS 16`, the same in the editions of 1997 and 2007 (DL/T 645-2007 5.2).
+"""The DL/T 645 frame: `68 A0..A5 68 C L DATA CS 16`, the same in the editions of 1997 and 2007 (DL/T 645-2007).
 
 Address, low byte first; every data octet travels with 33H added; CS is the sum of all octets from the first 68.
 """
@@ -15,9 +15,9 @@ START, END, WAKE = 0x68, 0x16, 0xFE
 OVERHEAD = 12
 """Octets of a frame without its data."""
 MOST_DATA = 200
-"""Most data octets of a frame that we send (5.2.5)."""
+"""Most data octets of a frame that we send."""
 REPLY, FAILED, FOLLOWS = 0x80, 0x40, 0x20
-"""Bits of the control code: from the meter, it reports an error, more frames follow (5.2.4)."""
+"""Bits of the control code: from the meter, it reports an error, more frames follow."""
 BROADCAST = "99" * 6
 ANYBODY = "aa" * 6
 PLUS_33 = bytes((octet + 0x33) & 0xFF for octet in range(256))
@@ -108,6 +108,6 @@ ERROR_BITS = ("other error", "no such data", "password or authority", "baud rate
 
 
 def error_text(octet: int) -> str:
-    """What the error octet of a reply says (DL/T 645-2007 annex C): "no such data, password or authority"."""
+    """What the error octet of a reply says (DL/T 645-2007): "no such data, password or authority"."""
     told = [name for bit, name in enumerate(ERROR_BITS) if octet >> bit & 1]
     return ", ".join(told) or f"error {octet:02x}"

@@ -1,4 +1,4 @@
-"""Data identifiers of DL/T 645-2007 (annex A) as rules: what DI3 DI2 DI1 DI0 names and how it is laid out.
+"""Data identifiers of DL/T 645-2007 as rules: what DI3 DI2 DI1 DI0 names and how it is laid out.
 
 `item(di)` gives the fields of one item, `members(di)` the items of a block (an octet FF means "all of them").
 Groups are computed, not listed: in an energy `00 xx tt ss`, xx is the group C of OBIS (plus 14H for each phase), tt the

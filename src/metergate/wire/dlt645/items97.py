@@ -1,4 +1,4 @@
-"""Data identifiers of DL/T 645-1997 (two octets DI1 DI0, annex A) as rules, in the shape of `items`.
+"""Data identifiers of DL/T 645-1997 (two octets DI1 DI0) as rules, in the shape of `items`.
 
 `90xx` active and `91xx` reactive energy now, `94xx 95xx` of the last month, `98xx 99xx` of the month before; the low
 nibble is the tariff (F: a block of total and tariffs). `B6xx` are momentary values, `C0xx` parameters.

@@ -16,6 +16,8 @@ from metergate.wire.dlt645.core import NO_DATA, OTHER, Core, Prepaid, Refusal, R
 from metergate.wire.dlt645.decode import E1997, edition
 from metergate.wire.dlt645.frame import BROADCAST, FAILED, FOLLOWS, REPLY, Frame, hunter, matches
 
+FOR_ALL = (0x08, 0x16)
+"""What may be told to all meters at once: the time, and to freeze."""
 __all__ = ["Meter", "Prepaid", "RegisterSource", "State"]
 
 
@@ -60,6 +62,8 @@ class Meter(Core):
         """The reply, or None: the request is not for this meter, or for all of them."""
         everybody = request.address == BROADCAST
         if not everybody and not matches(request.address, self.address):
+            return None
+        if everybody and request.function not in FOR_ALL:
             return None
         try:
             code, data = self._perform(request, now)

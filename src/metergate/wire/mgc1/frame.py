@@ -1,4 +1,4 @@
-"""The MGC/1 frame, between station and collector (MGC/1 §1.2): `7E ver address seq function length payload CRC`.
+"""The MGC/1 frame, between station and collector (MGC/1): `7E ver address seq function length payload CRC`.
 
 Numbers are big-endian; the CRC-16/MODBUS over ver..payload travels low octet first. Nothing is escaped: a receiver
 looks for 7E and takes what has a possible length and a right CRC.

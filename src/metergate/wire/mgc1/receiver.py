@@ -12,7 +12,7 @@ from metergate.wire.base import Found, Keys, Options, Problem, Span, Telegram
 from metergate.wire.mgc1.frame import ANSWER, BROADCAST, UNASSIGNED, Frame, Function, Status, hunter
 from metergate.wire.mgc1.records import SIZE, CollectorStatus, Ident, Record, ValveState, events, records
 
-PARAGRAPH = "MGC/1 1.2"
+PARAGRAPH = "MGC/1"
 RECORD_ANSWERS = (Function.READ_NOW, Function.READ_FREEZE, Function.READ_LOG)
 
 

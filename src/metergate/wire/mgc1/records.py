@@ -1,4 +1,4 @@
-"""What travels in MGC/1 payloads: records, events, collector status, valve state (MGC/1 §1.2). Fixed sizes, big-endian.
+"""What travels in MGC/1 payloads: records, events, collector status, valve state (MGC/1). Fixed sizes, big-endian.
 
 A record and an event have 24 octets each and end with their own CRC-16/MODBUS (low octet first), which the collector
 computed when it stored them.

@@ -60,8 +60,9 @@ def peel(telegram: bytes, layers: Layers, context: Context, at: datetime | None 
         cursor = Cursor(body, 1, base=base)
         layers.ell = Ell.parse(body[0], cursor)
         key = context.keys.of(layers.address)
-        opened = open_ell(layers.ell, sender, cursor.rest(), key, context.accept_clear, cursor.offset)
-        body, base, layers.protected = opened.payload, base + len(body) - len(opened.payload), opened.protected
+        base = cursor.offset
+        opened = open_ell(layers.ell, sender, cursor.rest(), key, context.accept_clear, base)
+        body, layers.protected = opened.payload, opened.protected
     if body and body[0] == AFL:
         cursor = Cursor(body, 1, base=base)
         layers.afl = Afl.parse(cursor)

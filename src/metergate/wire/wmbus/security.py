@@ -53,19 +53,25 @@ def open_ell(ell: Ell, sender: Address, body: bytes, key: Cipher | None, accept_
     """
     if ell.session is None:
         return Opened(body)
-    clear = crc_en13757(body) == ell.crc
+    sealed = ell.crc.to_bytes(2, "little") + body
+    clear = _vouched(sealed)
     if ell.encryption == 0:
-        if not clear:
+        if clear is None:
             raise BadChecksum("the payload CRC of the extended link layer is wrong", at - 2)
-        return Opened(body)
+        return Opened(clear)
     if ell.encryption != 1:
         raise Unsupported(f"encryption {ell.encryption} of the extended link layer is not known", at)
     if isinstance(key, Aes):
-        sealed = ell.crc.to_bytes(2, "little") + body
-        plain = key.ctr(ell_vector(ell, sender), sealed)
-        if crc_en13757(plain[2:]) == int.from_bytes(plain[:2], "little"):
-            return Opened(plain[2:], protected=True)
-    return _stored(body, clear, key, accept_clear, at)
+        plain = _vouched(key.ctr(ell_vector(ell, sender), sealed))
+        if plain is not None:
+            return Opened(plain, protected=True)
+    return _stored(clear, key, accept_clear, at)
+
+
+def _vouched(payload: bytes) -> bytes | None:
+    """What the CRC in front of a payload vouches for, without the two status bytes that some sticks leave behind it."""
+    crc = int.from_bytes(payload[:2], "little")
+    return next((body for body in (payload[2:], payload[2:-2]) if crc_en13757(body) == crc), None)
 
 
 def open_tpl(
@@ -87,14 +93,14 @@ def open_tpl(
     plain = way(tpl, meter, afl, body, key) if key else None
     if plain is not None and plain.startswith(CHECK):
         return Opened(plain + body[size:], protected=True)
-    return _stored(body, body.startswith(CHECK), key, clear, at)
+    return _stored(body if body.startswith(CHECK) else None, key, clear, at)
 
 
-def _stored(body: bytes, clear: bool, key: Cipher | None, accept_clear: bool, at: int) -> Opened:
-    """What was not decrypted: either it is in clear already, or the key is missing or wrong."""
-    if clear and (accept_clear or key is None):
-        return Opened(body)
-    if clear:
+def _stored(clear: bytes | None, key: Cipher | None, accept_clear: bool, at: int) -> Opened:
+    """What was not decrypted: either it is in `clear` already, or the key is missing or wrong."""
+    if clear is not None and (accept_clear or key is None):
+        return Opened(clear)
+    if clear is not None:
         raise Unprotected("sent in clear, though the meter has a key", at)
     if key is None:
         raise KeyMissing("encrypted, and there is no key for the meter", at)

@@ -22,6 +22,19 @@ _COUNTERS = {
 }
 """Register -> its flow, the counter's units in one least digit, and the digits behind the point (kWh, m3)."""
 
+COUNTED = {
+    ("dlt645", 0): (
+        Obis.parse("1-0:1.8.0"),
+        Obis.parse("1-0:2.8.0"),
+        Obis.parse("1-0:16.7.0"),
+        Obis.parse("1-0:32.7.0"),
+    ),
+    ("cjt188", 0x10): (Obis.parse("8-0:1.0.0"),),
+    ("cjt188", 0x11): (Obis.parse("9-0:1.0.0"),),
+    ("cjt188", 0x30): (Obis.parse("7-0:3.0.0"),),
+}
+"""What a collector asks a meter for, by protocol and kind."""
+
 
 @dataclass(frozen=True)
 class Wear:

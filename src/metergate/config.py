@@ -23,7 +23,7 @@ from metergate.links import check_address
 from metergate.links.mqtt import BrokerAddress
 from metergate.meters.map import load_maps
 from metergate.toml import Keys, line_of, load
-from metergate.wire import protocols
+from metergate.wire import protocol, protocols
 
 DEFAULT = Path("/etc/metergate/gateway.toml")
 
@@ -50,13 +50,18 @@ def _checks(settings: Settings) -> Iterator[tuple[Keys, Callable[[], object]]]:
         for name in ("password_file", "ca", "cert", "key"):
             yield ("mqtt", name), partial(_file, getattr(mqtt, name))
     for at, line in enumerate(settings.line):
-        yield ("line", at, "protocol"), partial(_known, line.protocol, protocols, "protocol")
+        yield ("line", at, "protocol"), partial(_protocol, line.protocol)
         yield ("line", at, "url"), partial(check_address, line.url)
         for number, meter in enumerate(line.meter):
             where = ("line", at, "meter", number)
             yield (*where, "key_file"), partial(_file, meter.key_file)
             if meter.map:
                 yield (*where, "map"), partial(_known, meter.map, load_maps, "map")
+
+
+def _protocol(name: str) -> None:
+    if protocol(name) is None:
+        _known(name, protocols, "protocol")
 
 
 def _known(name: str, names: Callable[[], Iterable[str]], what: str) -> None:

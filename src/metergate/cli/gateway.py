@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,10 @@ def run(config: Path = DEFAULT, /) -> None:
     config
         The file with the settings.
     """
-    from metergate.gateway.daemon import Gateway
-    from metergate.gateway.logs import configure
+    from metergate.gatewayd import become
 
-    settings = load_gateway(config)
-    configure(settings.log)
-    asyncio.run(Gateway(settings, partial(load_gateway, config)).run())
+    load_gateway(config)
+    become(config)
 
 
 @app.command

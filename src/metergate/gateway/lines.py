@@ -21,7 +21,7 @@ from metergate.meters.pollers import POLLERS, Poller, Target, read_key
 from metergate.meters.translate import Translator
 from metergate.meters.usual import usual_address
 from metergate.model import Command, Outcome, ReadNow
-from metergate.wire import protocols
+from metergate.wire import protocol
 from metergate.wire.base import Dialogue, Found, Telegram
 
 T = TypeVar("T")
@@ -79,7 +79,10 @@ class LineTask:
     # Listening
 
     async def _listen(self, link: Link) -> None:
-        receiver = protocols()[self.settings.protocol].receiver(self._keys(), self.settings.options)
+        entry = protocol(self.settings.protocol)
+        if entry is None:
+            raise ConfigError(f"unknown protocol {self.settings.protocol!r}")
+        receiver = entry.receiver(self._keys(), self.settings.options)
         trace = self._trace if self.settings.trace else None
         await Listener(link, receiver, self._found, self.settings.gap, trace=trace).run()
 

@@ -18,3 +18,11 @@ def protocols() -> dict[str, ProtocolEntry]:
     """Every protocol by its name; loaded on first use, in the order in which guesses are tried."""
     entries = (entry for name in _MODULES for entry in import_module(f"metergate.wire.{name}").PROTOCOLS)
     return {entry.name: entry for entry in entries}
+
+
+@cache
+def protocol(name: str) -> ProtocolEntry | None:
+    """One protocol by its name without loading the others; None if there is none of that name."""
+    module = name.partition("-")[0]
+    entries = import_module(f"metergate.wire.{module}").PROTOCOLS if module in _MODULES else ()
+    return next((entry for entry in entries if entry.name == name), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +20,7 @@ class Collector:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes, bool]] = []
+        self._news = asyncio.Event()
         self.handlers: dict[str, Handler] = {}
         self.greeters: list[Callable[[], Awaitable[None]]] = []
 
@@ -32,7 +34,18 @@ class Collector:
         self.handlers[topic_filter] = handler
 
     async def publish(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> None:
+        self.put(topic, payload, retain)
+
+    def put(self, topic: str, payload: bytes, retain: bool) -> None:
         self.sent.append((topic, payload, retain))
+        self._news.set()
+
+    async def wait(self, count: int) -> None:
+        """Until so many messages wait to be taken."""
+        async with asyncio.timeout(20):
+            while len(self.sent) < count:
+                self._news.clear()
+                await self._news.wait()
 
     def take(self) -> list[tuple[str, bytes, bool]]:
         found, self.sent = self.sent, []
@@ -44,7 +57,7 @@ class CollectorOutlet:
         self._client, self._topic, self._retain = client, topic, retain
 
     def send(self, payload: bytes) -> bool:
-        self._client.sent.append((self._topic, payload, self._retain))
+        self._client.put(self._topic, payload, self._retain)
         return True
 
 

@@ -31,7 +31,7 @@ class Field:
             return Decimal(1)
         if unit is None:
             raise ValueError(f"{self.name} without a unit")
-        return unit.into(self.unit)
+        return unit.into(self.unit).normalize()
 
 
 IMPORT = Field("import", "Import", Unit.KWH, "energy", "total_increasing")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -47,6 +48,16 @@ def postgres(options: str = _OPTIONS) -> Iterator[str]:
             yield f"postgresql://postgres@/postgres?host={home}"
         finally:
             _run(folder / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+
+
+def fresh_database(url: str) -> str:
+    """The URL of a new, empty database of the server."""
+    import psycopg
+
+    name = f"t{secrets.token_hex(6)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return url.replace("/postgres?", f"/{name}?")
 
 
 def _give_away(folder: Path) -> None:

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from metergate.profiles.blocks import Blocks, open_blocks
-from postgres import postgres
+from postgres import fresh_database, postgres
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     with postgres() as url:
         yield url
-
-
-def fresh_database(server: str) -> str:
-    """The URL of a new, empty database of the server."""
-    import psycopg
-
-    name = f"t{secrets.token_hex(6)}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return server.replace("/postgres?", f"/{name}?")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -27,7 +27,8 @@ class Written:
 
     `stored`: new in their cell. `replaced`: nearer to the grid instant, or surer, than what was there. `repeated`: was
     there already. `passed`: a nearer reading has the cell. `absent`: no value (quality 0). `conflicts`: contradict what
-    stays, kept in the conflict table. `refused`: too large for the block's resolution, kept there too.
+    stays, kept in the conflict table. `refused`: too large for the block's
+    resolution, or before 1970, kept there too.
     """
 
     stored: int = 0
@@ -63,7 +64,7 @@ def merge(stack: Stack, row: Ints, measured: Measured) -> Merged:
     """Put readings into the blocks `row` of a stack, in place. All qualities must be above 0."""
     before, blank = stack.scaler.copy(), np.asarray(~stack.quality.any(1))
     value, fits = _same_scaler(stack, row, measured, blank)
-    refused = _rows(measured, ~fits)
+    refused = as_conflicts(measured, ~fits)
     arrivals = _Arrivals.of(stack, row, value, measured)
     if refused:
         arrivals = _Arrivals.of(stack, row[fits], value[fits], measured.take(fits))
@@ -108,7 +109,7 @@ class _Arrivals:
         best = np.nonzero(head)[0][np.cumsum(head) - 1]
         same = ranked.offset == ranked.offset[best]
         equal = same & (ranked.value == ranked.value[best])
-        losers = _rows(ranked.measured, same & ~equal)
+        losers = as_conflicts(ranked.measured, same & ~equal)
         return ranked.take(head), int((equal & ~head).sum()), int((~same).sum()), losers
 
 
@@ -122,7 +123,7 @@ def _settle(stack: Stack, new: _Arrivals) -> tuple[Flags, list[Conflict], dict[s
     surer = same & (new.quality > old_quality)
     differs = same & (new.value != old_value)
     nearer = ~empty & (new.offset < old_offset)
-    lost = _rows(new.measured, differs & ~surer) + _displaced(stack, new, differs & surer)
+    lost = as_conflicts(new.measured, differs & ~surer) + _displaced(stack, new, differs & surer)
     wins = empty | nearer | surer
     at = place[wins]
     value[at], quality[at], offset[at] = new.value[wins], new.quality[wins], new.offset[wins]
@@ -177,8 +178,8 @@ def _room(stack: Stack) -> Ints:
     return room
 
 
-def _rows(measured: Measured, chosen: Flags) -> list[Conflict]:
-    """Some readings as conflicts."""
+def as_conflicts(measured: Measured, chosen: Flags) -> list[Conflict]:
+    """Some readings as what is kept beside the blocks."""
     some = measured.take(chosen)
     columns = some.register, some.time, some.value, some.scaler, some.quality
     return list(zip(*(column.tolist() for column in columns), strict=True))

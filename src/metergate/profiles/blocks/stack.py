@@ -27,7 +27,7 @@ QUARTER_HOUR = 900
 class Measured:
     """Readings on their way into blocks, one a row; all columns have the same length.
 
-    `register`: the store's id, 0 .. 2^43-1. `time`: measurement instant, ms since 1970 UTC, not before 1970. `value`:
+    `register`: the store's id, 0 .. 2^43-1. `time`: measurement instant, ms since 1970 UTC. `value`:
     integer in 10^scaler. `quality`: model.Quality. `period`: seconds of the register's grid, a divisor of 86400.
     `received`: ms; among contradicting readings of one write the one received first stays.
     """
@@ -98,12 +98,10 @@ class Measured:
             return
         if wrong := [period for period in distinct(self.period) if period < 1 or 86_400 % period]:
             raise ValueError(f"a period of {wrong[0]} s does not divide the day")
-        limits = ("register", self.register, MAX_REGISTER - 1), ("time", self.time, DAYS * DAY - 1)
-        for name, column, high in limits:
-            if column.min() < 0 or column.max() > high:
-                raise ValueError(f"{name} {column.min()} .. {column.max()}, only 0 .. {high} can be stored")
-        if abs(self.scaler).max() > 99:
-            raise ValueError("scalers must lie within -99 .. 99")
+        limits = ("register", self.register, 0, MAX_REGISTER - 1), ("scaler", self.scaler, -99, 99)
+        for name, column, low, high in limits:
+            if column.min() < low or column.max() > high:
+                raise ValueError(f"{name} {column.min()} .. {column.max()}, only {low} .. {high} can be stored")
 
 
 def distinct(column: Ints) -> list[int]:

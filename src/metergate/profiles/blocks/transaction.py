@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from metergate.profiles.blocks import codec
-from metergate.profiles.blocks.merge import Written, merge
-from metergate.profiles.blocks.stack import DAYS, Ints, Measured, Stack, distinct, heads
+from metergate.profiles.blocks.merge import Written, as_conflicts, merge
+from metergate.profiles.blocks.stack import DAY, DAYS, Ints, Measured, Stack, distinct, heads
 from metergate.profiles.blocks.store import Row, Store
 
 _CELLS = 1 << 18
@@ -25,9 +25,12 @@ class Transaction:
     def write(self, measured: Measured) -> Written:
         """Put readings into their blocks; the same readings again change nothing. Says what became of them."""
         absent = measured.quality == 0
-        total = Written(absent=int(absent.sum()))
-        if total.absent:
-            measured = measured.take(~absent)
+        never = ~absent & ((measured.time < 0) | (measured.time >= DAYS * DAY))
+        total = Written(absent=int(absent.sum()), refused=int(never.sum()))
+        if total.refused:
+            self._store.keep(as_conflicts(measured, never))
+        if total.readings:
+            measured = measured.take(~absent & ~never)
         for period in distinct(measured.period):
             chosen = measured.period == period
             total += self._write(period, measured if chosen.all() else measured.take(chosen))

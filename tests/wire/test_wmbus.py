@@ -192,6 +192,19 @@ def codes(found: list[Found]) -> list[str]:
     return [one.code for one in found if isinstance(one, Problem)]
 
 
+def test_keys_of_single_meters_by_id() -> None:
+    heard = receiver({"12345678": PROFILE_A_KEY, "RAD 87654321": bytes(16), "encryption": b"not ours"}, {})
+    (found,) = all_of(heard, PROFILE_A)
+    assert isinstance(found, Telegram)
+    assert values(found)[0] == Decimal("28504.27")
+
+
+def test_problems_point_into_the_frame_with_its_crcs() -> None:
+    (problem,) = telegram(PROFILE_A).problems
+    assert problem.offset == 17
+    assert telegram(PROFILE_A).data[12:17].hex() == "7a2a002025"
+
+
 def test_options_are_checked() -> None:
     with pytest.raises(BadValue):
         receiver({}, {"link_crc": "C"})
@@ -274,6 +287,7 @@ def test_nearly_all_splits_of_the_corpus_were_compared() -> None:
     assert refused == {
         "bfw240radio-01",
         "bfw240radio-03",
+        "bfw240radio-04",
         "bfw240radio-06",
         "evo868-01",
         "lvogt-10",

@@ -29,7 +29,7 @@ __all__ = [
 
 
 def receiver(keys: Keys, options: Options) -> Receiver:
-    """The listening end with one key, `key`, for all meters.
+    """The listening end. Keys: `key` for all meters, and keys of single meters by id ("12345678", "ELS 12345678").
 
     Options: `link_crc` ("A", "B", "none"; absent: find out), `accept_clear` (default true), `replay` (default false:
     message counters are not looked at). BadValue for any other link_crc, or a key of a wrong length.
@@ -37,8 +37,9 @@ def receiver(keys: Keys, options: Options) -> Receiver:
     name = options.get("link_crc")
     if name not in (None, "", *(form.value for form in Format)):
         raise BadValue(f"link_crc {name!r}: write A, B or none")
+    single = {meter: key for meter, key in keys.items() if len(meter.rpartition(" ")[2]) == 8}
     context = Context(
-        Keyring(common=keys.get("key")),
+        Keyring(single, keys.get("key")),
         Counters() if options.get("replay") else None,
         bool(options.get("accept_clear", True)),
     )

@@ -15,8 +15,8 @@ from metergate.wire.mbus.records import Records, decode_records, split_records
 from metergate.wire.wmbus.compact import Formats
 from metergate.wire.wmbus.fast import Shortcuts
 from metergate.wire.wmbus.layers import ALARMS, COMMANDS, COMPACT, ELL, ERRORS, LINK_MANAGEMENT, MAKER, Ell, Tpl
-from metergate.wire.wmbus.link import FIRST, Address, Format, Link
-from metergate.wire.wmbus.models import amend
+from metergate.wire.wmbus.link import FIRST, Address, Format, Link, on_line
+from metergate.wire.wmbus.models import amend, own_format
 from metergate.wire.wmbus.peel import Context, Layers, peel
 from metergate.wire.wmbus.security import CHECK
 
@@ -83,7 +83,8 @@ class Decoder:
             peel(telegram, layers, self.context, at)
             records = self._records(layers, at)
         except DecodeError as error:
-            problems = (Problem(error.code, offset + error.offset, error.reason),)
+            place = min(on_line(error.offset, form), len(frame))
+            problems = (Problem(error.code, offset + place, error.reason),)
         amended = amend(records, layers.address)
         who = identity(layers.address)
         if self._shortcuts and amended is records and not problems:
@@ -97,7 +98,7 @@ class Decoder:
         tpl, payload = layers.tpl, layers.payload
         if tpl is None or payload is None or tpl.ci in LINK_MANAGEMENT or tpl.ci in COMMANDS or tpl.ci in ALARMS:
             return _EMPTY
-        if tpl.ci in MAKER:
+        if tpl.ci in MAKER or own_format(layers.address):
             raise Unsupported(f"CI {tpl.ci:02X}H: the payload is in the maker's own format", layers.base)
         if tpl.ci in ERRORS:
             raise ApplicationError(_complaint(payload), layers.base)

@@ -143,6 +143,13 @@ def blocks(total: int, form: Format) -> list[tuple[int, int]]:
     return found
 
 
+def on_line(at: int, form: Format) -> int:
+    """Where byte `at` of a telegram stands in its frame."""
+    if form is Format.A:
+        return at + (2 + (at - FIRST) // NEXT * 2 if at >= FIRST else 0)
+    return at + 2 if form is Format.B and at >= B_FIRST else at
+
+
 def checks(data: bytes | bytearray, begin: int, end: int) -> bool:
     """Is the CRC right that follows `data[begin:end]`, high byte first?"""
     return bool(crc_en13757(bytes(data[begin:end])) == int.from_bytes(data[end : end + 2]))

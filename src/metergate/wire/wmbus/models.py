@@ -17,6 +17,8 @@ MEANINGS: dict[tuple[str, bytes], _Meaning] = {
     ("AXI", b"\xfd\x74"): ("remaining_battery", Unit.PERCENT),
 }
 """Quantity and unit by manufacturer and VIF, where the standard leaves them to the maker or the maker left it."""
+OWN_FORMAT = {("BFW", 0x02, 0x08), ("APA", 0x05, 0x07)}
+"""Manufacturer, version and device type of meters that put their own format behind a header of the standard."""
 TRANSPOSED = {"HYD", "DME"}
 """Makers whose older meters send version and type before the id."""
 
@@ -30,6 +32,11 @@ def printed(address: Address) -> Address:
 
 
 _METERED = frozenset(code for code in MEDIA if code not in (0x18, 0x19, 0x1A, 0x1B, 0x1C))
+
+
+def own_format(address: Address) -> bool:
+    """Whether such a meter's payload is no records, whatever it looks like."""
+    return (address.manufacturer, address.version, address.device) in OWN_FORMAT
 
 
 def amend(records: Records, address: Address) -> Records:

@@ -49,7 +49,8 @@ class Match:
 class Row:
     """One register of a model. A reading is meant if all that is given here agrees with it.
 
-    `wire` is the OBIS code as sent, `address` the designator of media that send one; `obis` what it means.
+    `wire` is the OBIS code as sent; `address` the designator of protocols that send one, and what tells values of one
+    quantity apart ("energy:negative"); `obis` what it means.
     """
 
     name: str
@@ -74,7 +75,7 @@ class Row:
         return (
             place == (self.storage, self.tariff, self.subunit, self.function)
             and (sent is None or register.obis == sent)
-            and (self.address is None or register.address == self.address)
+            and (sent is not None or register.address == self.address)
             and (self.quantity is None or register.quantity == self.quantity)
             and (self.unit is None or register.unit is self.unit)
         )
@@ -162,7 +163,7 @@ class Generic:
         if medium is None or register.function is not Function.INSTANTANEOUS or register.subunit:
             return None
         name = self.table["like"].get(medium.value, medium.value)
-        code = self.table.get(name, {}).get(register.quantity or "")
+        code = self.table.get(name, {}).get(register.address or register.quantity or "")
         if code is None or (register.tariff and "*" not in code) or register.storage > 254:
             return None
         found = Obis.parse(code.replace("*", str(register.tariff)))

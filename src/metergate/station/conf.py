@@ -26,7 +26,8 @@ class StationConfig:
     """What an installation may choose.
 
     `state` holds the databases and the key file unless they are named; `profiles` is the URL of the load profiles;
-    `broker` is an MQTT or NATS URL, empty for none; `hosts` the names under which browsers may reach the station.
+    `broker` is the MQTT address (mqtt://user@host:port), empty for none; `records` the NATS port of the embedded
+    broker, empty for a broker with shared subscriptions; `hosts` the names under which browsers reach the station.
     """
 
     state: str = "~/.local/state/metergate/station"
@@ -34,6 +35,8 @@ class StationConfig:
     profiles: str = ""
     secret_file: str = ""
     broker: str = ""
+    broker_password_file: str = ""
+    records: str = ""
     group: str = "metergate"
     host: str = "127.0.0.1"
     port: int = 8080
@@ -101,7 +104,8 @@ def _with(config: StationConfig, given: Mapping[str, Any], source: str) -> Stati
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             raise ConfigError(f"{source}: unknown setting {name!r}" + (f", did you mean {near[0]!r}?" if near else ""))
-    return replace(config, **{name: _as(known[name], name, value, source) for name, value in given.items()})
+    fitting: dict[str, Any] = {name: _as(known[name], name, value, source) for name, value in given.items()}
+    return replace(config, **fitting)
 
 
 def _as(kind: type, name: str, value: object, source: str) -> object:

@@ -1,4 +1,4 @@
-"""The read API, /api/v1: OpenAPI at /api/v1/openapi.json. Sign in with a bearer token, or be signed in as an operator."""
+"""The read API, /api/v1, described at /api/v1/openapi.json; for bearers of a token and signed-in operators."""
 
 from __future__ import annotations
 

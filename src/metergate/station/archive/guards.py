@@ -29,7 +29,7 @@ def install(using: str = "default", **_: Any) -> None:
 
 
 def _fixed(model: type[Dated]) -> list[str]:
-    return [field.column for field in model._meta.concrete_fields if field.column != MAY_CHANGE]
+    return [str(field.column) for field in model._meta.concrete_fields if field.column != MAY_CHANGE]
 
 
 def _sqlite(model: type[Dated]) -> list[str]:
@@ -38,15 +38,16 @@ def _sqlite(model: type[Dated]) -> list[str]:
     for columns in model.overlaps:
         name = f"{table}_{'_'.join(columns)}_overlap"
         same = " AND ".join(f"o.{column} = NEW.{column}" for column in columns)
-        for moment, suffix in (("INSERT", "i"), ("UPDATE", "u")):
-            statements += [
-                f"DROP TRIGGER IF EXISTS {name}_{suffix}",
-                f"CREATE TRIGGER {name}_{suffix} BEFORE {moment} ON {table} WHEN NEW.superseded_at IS NULL "
-                f"BEGIN SELECT RAISE(ABORT, '{name}') FROM {table} o "
-                f"WHERE {same} AND o.id <> NEW.id AND o.superseded_at IS NULL "
-                "AND (NEW.valid_to IS NULL OR o.valid_from < NEW.valid_to) "
-                "AND (o.valid_to IS NULL OR NEW.valid_from < o.valid_to); END",
-            ]
+        refuse = (
+            f"BEGIN SELECT RAISE(ABORT, '{name}') FROM {table} o "  # noqa: S608 - names of our own tables
+            f"WHERE {same} AND o.id <> NEW.id AND o.superseded_at IS NULL "
+            "AND (NEW.valid_to IS NULL OR o.valid_from < NEW.valid_to) "
+            "AND (o.valid_to IS NULL OR NEW.valid_from < o.valid_to); END"
+        )
+        for moment in ("INSERT", "UPDATE"):
+            trigger = f"{name}_{moment.lower()}"
+            head = f"CREATE TRIGGER {trigger} BEFORE {moment} ON {table} WHEN NEW.superseded_at IS NULL "
+            statements += [f"DROP TRIGGER IF EXISTS {trigger}", head + refuse]
     changed = " OR ".join(f"OLD.{column} IS NOT NEW.{column}" for column in _fixed(model))
     statements += [
         f"DROP TRIGGER IF EXISTS {table}_append_only",

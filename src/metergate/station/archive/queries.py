@@ -37,7 +37,7 @@ class Measured:
         """The register of the momentary power or flow; None where the meter tells none."""
         gauges = [r for r in self.registers if r.kind == Register.Kind.GAUGE and r.unit in _POWER_UNITS]
         whole = [r for r in gauges if r.obis.startswith(("1-0:16.7.0", "1-0:1.7.0"))]
-        return (whole or gauges or [None])[0]
+        return next(iter(whole or gauges), None)
 
 
 def measured(points: QuerySet[ServicePoint]) -> list[Measured]:

@@ -42,13 +42,13 @@ class _Sheet:
     """Rows to be, by table; written in the order of `ORDER`."""
 
     since: datetime
-    rows: dict[type[models.Model], list[models.Model]] = field(default_factory=lambda: defaultdict(list))
+    made: dict[type[models.Model], list[models.Model]] = field(default_factory=lambda: defaultdict(list))
     meters: dict[str, rows.Meter] = field(default_factory=dict)
     points: dict[str, rows.ServicePoint] = field(default_factory=dict)
     gateways: dict[str, rows.Gateway] = field(default_factory=dict)
 
     def add(self, row: Row) -> Row:
-        self.rows[type(row)].append(row)
+        self.made[type(row)].append(row)
         return row
 
 
@@ -67,8 +67,8 @@ def seed(estate: plan.EstatePlan, progress: Callable[[str, int], None] = lambda 
     for line in estate.lines:
         _line(sheet, row, line)
     for table in ORDER:
-        table._default_manager.bulk_create(sheet.rows[table], batch_size=500)
-        progress(table._meta.model_name or "", len(sheet.rows[table]))
+        table._default_manager.bulk_create(sheet.made[table], batch_size=500)
+        progress(table._meta.model_name or "", len(sheet.made[table]))
     return row
 
 
@@ -91,9 +91,9 @@ def _rooms(
 
 
 def _once(sheet: _Sheet, table: type[Row], code: str, **fields: object) -> Row:
-    last = sheet.rows[table][-1:] or [None]
-    if getattr(last[0], "code", None) == code:
-        return last[0]  # type: ignore[return-value]
+    before = sheet.made[table]
+    if before and getattr(before[-1], "code", None) == code and isinstance(before[-1], table):
+        return before[-1]
     return sheet.add(table(code=code, **fields))
 
 
@@ -114,7 +114,7 @@ def _room(sheet: _Sheet, floor: rows.Floor, room: plan.RoomPlan) -> None:
 
 
 def _household(sheet: _Sheet, row: rows.Room, room: plan.RoomPlan) -> rows.Account:
-    number = len(sheet.rows[rows.Customer]) + 1
+    number = len(sheet.made[rows.Customer]) + 1
     estate = row.code.split("-", 1)[0]
     customer = sheet.add(rows.Customer(code=f"{estate}-C{number:05}", name=room.occupant))
     sheet.add(rows.Occupancy(room=row, customer=customer, valid_from=sheet.since))

@@ -36,6 +36,7 @@ class SeenRegister:
     period_s: int = 900
     medium: str = ""
     maker: str = ""
+    quantity: str = ""
 
 
 _KIND_BY_D = {"7": Register.Kind.GAUGE}
@@ -82,6 +83,7 @@ def _register(meter: Meter, seen: SeenRegister) -> Register:
         meter=meter,
         key=seen.key,
         obis=seen.obis,
+        name=seen.quantity.replace("_", " ").capitalize(),
         unit=seen.unit,
         scaler=seen.scaler,
         period_s=seen.period_s,
@@ -121,7 +123,7 @@ def install_meter(
         pt=pt,
         phase_factor=phase_factor,
         reason=reason,
-    )  # type: ignore[no-any-return]
+    )
 
 
 @transaction.atomic
@@ -164,4 +166,4 @@ def move_in(room: Room, customer: Customer, at: datetime, *, vacant: bool = Fals
     """From `at` on the customer (the owner where vacant) occupies the room; whoever did before ends there."""
     for before in Occupancy.objects.as_of(at).filter(room=room):
         end(before, at)
-    return Occupancy.objects.create(room=room, customer=customer, valid_from=at, vacant=vacant)  # type: ignore[no-any-return]
+    return Occupancy.objects.create(room=room, customer=customer, valid_from=at, vacant=vacant)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 
 import numpy as np
@@ -16,6 +17,7 @@ from metergate.profiles.blocks import Blocks, Measured, open_blocks
 from metergate.profiles.blocks.transaction import Transaction
 from metergate.station.archive.models import Register
 from metergate.station.collect.series import Series
+from metergate.station.collect.services import Newest
 
 Maker = Callable[[Register, NDArray[np.int64]], NDArray[np.int64]]
 Progress = Callable[[int, int], None]
@@ -85,3 +87,15 @@ def _piece(register: Register, start: datetime, end: datetime, make: Maker) -> t
     values = np.asarray(make(register, times), np.int64)
     same = [np.full(len(times), number, np.int64) for number in (register.pk, 4, register.scaler, register.period_s)]
     return same[0], times, values, same[1], same[2], same[3], times
+
+
+def newest(registers: Sequence[Register]) -> list[Newest]:
+    """The last value of each register that has one, for the latest values."""
+    found = blocks().last([register.pk for register in registers])
+    rows = []
+    for place, register in enumerate(registers):
+        if found.quality[place]:
+            at = datetime.fromtimestamp(int(found.time[place]) / 1000, UTC)
+            value = Decimal(int(found.value[place])).scaleb(int(found.scaler[place]))
+            rows.append(Newest(register.pk, value, at, at, int(found.quality[place])))
+    return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 from django.db.models import QuerySet
@@ -62,7 +63,7 @@ def completeness(registers: Sequence[Register], first: date, days: int, estate: 
     edges = [min(midnight(first + timedelta(days=i), estate.zone), now) for i in range(days + 1)]
     found = history.load(registers, edges[0], edges[-1])
     shares = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         present = expected = 0
         for series in found.values():
             piece = series.quality[max(0, series.index(low)) : max(0, series.index(high))]
@@ -90,7 +91,7 @@ def quarters(registers: Sequence[Register], end: datetime, count: int = 96) -> l
 def missing(found: Iterable[Measured], now: datetime) -> list[Missing]:
     """Meters whose billing register has had no value for two of its periods, longest silent first."""
     states = {(row.kind, row.code): row.state for row in Presence.objects.all()}
-    wired = {row.meter_id: row for row in Channel.objects.current().select_related("line", "collector")}
+    wired = {row.meter_id: row for row in Channel.objects.current().select_related("line__gateway", "collector")}
     gaps = []
     for each in found:
         register = each.billing

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,8 @@ def bars(series: Series, edges: Sequence[datetime]) -> Bars:
     width = np.diff(at)
     fresh = found & (at - filled < np.append(width, width[-1] if count else 1))
     values = np.where(fresh, series.values[np.clip(filled, 0, None)], 0) if len(series.values) else np.zeros(count + 1)
-    amounts = np.diff(values.astype(np.int64))
+    moved = values.astype(np.int64)
+    amounts: Ints = moved[1:] - moved[:-1]
     sure = np.where(fresh, series.quality[np.clip(filled, 0, None)], 0) if len(series.quality) else np.zeros(count + 1)
     quality = np.minimum(sure[:-1], sure[1:]).astype(np.uint8)
     quality[filled[1:] <= filled[:-1]] = Quality.ABSENT
@@ -112,7 +114,7 @@ def envelope(times: NDArray[np.int64], values: Ints, quality: Bytes, columns: in
         return times, values, quality
     edges = np.linspace(0, len(values), columns + 1).astype(int)
     keep: set[int] = set()
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         here = low + np.flatnonzero(quality[low:high])
         if len(here):
             piece = values[here]

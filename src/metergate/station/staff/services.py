@@ -12,7 +12,8 @@ from metergate.station.staff.models import Operator
 from metergate.station.staff.roles import keep_roles
 
 _WORDS = (
-    ["amber", "bolt", "cedar", "delta", "ember", "flint", "grove", "harbor", "iron", "jasper", "kelp", "linden", "maple", "north", "opal", "pine", "quartz", "river"]
+    *("amber", "bolt", "cedar", "delta", "ember", "flint", "grove", "harbor", "iron"),
+    *("jasper", "kelp", "linden", "maple", "north", "opal", "pine", "quartz", "river"),
 )
 
 

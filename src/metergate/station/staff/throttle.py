@@ -1,4 +1,4 @@
-"""Sign-in with a brake: five wrong passwords for a name, or twenty from an address, and it waits a quarter of an hour."""
+"""Sign-in with a brake: after five wrong passwords for a name, or twenty from an address, it waits 15 minutes."""
 
 from __future__ import annotations
 

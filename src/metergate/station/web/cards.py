@@ -68,4 +68,4 @@ def cards(found: Sequence[Measured], estate: Estate, now: datetime) -> list[Card
     return rows
 
 
-_ORDER = [value for value, _ in ServicePoint._meta.get_field("medium").flatchoices]  # type: ignore[union-attr]
+_ORDER = [value for value, _ in ServicePoint._meta.get_field("medium").flatchoices]

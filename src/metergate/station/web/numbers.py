@@ -42,7 +42,7 @@ def text(value: Decimal | int, decimals: int) -> str:
 
 def shown(value: Decimal | None, unit: str, decimals: int | None = None) -> tuple[str, str]:
     """Text and unit of a measured value; a dash where there is none."""
-    if value is None:
+    if not isinstance(value, Decimal):
         return MISSING, fit(Decimal(0), unit)[1]
     fitted, name = fit(value, unit)
     return text(fitted, places(name) if decimals is None else decimals), name

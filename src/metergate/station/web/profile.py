@@ -33,6 +33,11 @@ class Profile:
         """The register's unit."""
         return self.measured.billing.unit if self.measured.billing else ""
 
+    @property
+    def shown_unit(self) -> str:
+        """The unit that amounts are shown in."""
+        return numbers.fit(Decimal(0), self.unit)[1]
+
     def amount(self, place: int) -> Decimal | None:
         """One bar, exact; None for a gap."""
         if self.bars.quality[place] <= Quality.BAD:

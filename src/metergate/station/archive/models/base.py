@@ -56,7 +56,7 @@ class Dated(Kept):
 
     class Meta:
         abstract = True
-        constraints = (
+        constraints: ClassVar[list[models.BaseConstraint] | tuple[models.BaseConstraint, ...]] = (
             models.CheckConstraint(
                 condition=Q(valid_to=None) | Q(valid_to__gt=F("valid_from")),
                 name="%(app_label)s_%(class)s_ends_after_it_begins",

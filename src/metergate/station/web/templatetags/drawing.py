@@ -1,4 +1,4 @@
-"""Small drawings made on the server: sparklines, rings, strips, bars. Plain SVG without styles, for the strict policy."""
+"""Small drawings made on the server: sparklines, rings, strips, bars. SVG without styles, for the strict policy."""
 
 from __future__ import annotations
 

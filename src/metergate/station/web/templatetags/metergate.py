@@ -98,7 +98,7 @@ def quality_mark(quality: int | None) -> SafeString:
 def latest(context: template.Context, row: object | None, unit: str, period_s: int, pk: str) -> SafeString:
     """A live value: number, mark and, once older than its interval, its age."""
     now = context.get("now") or timezone.now()
-    at = getattr(row, "meter_time", None)
+    at = getattr(row, "meter_time", None) or None
     state = numbers.freshness(at, period_s, now)
     value = getattr(row, "value", None)
     digits, name = numbers.shown(value, unit)
@@ -114,11 +114,14 @@ def latest(context: template.Context, row: object | None, unit: str, period_s: i
     )
 
 
+_DASH = mark_safe('<span class="muted">–</span>')
+
+
 @register.simple_tag
 def when(at: datetime | None, form: str = "H:i") -> SafeString:
     """A time of day with the whole of it, zone included, on hover."""
-    if at is None:
-        return mark_safe('<span class="muted">–</span>')
+    if not at:
+        return _DASH
     local = timezone.localtime(at)
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
@@ -131,8 +134,8 @@ def when(at: datetime | None, form: str = "H:i") -> SafeString:
 @register.simple_tag
 def ago(at: datetime | None) -> SafeString:
     """How long ago, ticking; the whole time on hover."""
-    if at is None:
-        return mark_safe('<span class="muted">–</span>')
+    if not at:
+        return _DASH
     local = timezone.localtime(at)
     return format_html(
         '<time datetime="{}" data-ago title="{} {}">{}</time>',

@@ -28,7 +28,7 @@ def events(request: HttpRequest) -> HttpResponse:
         head: list[list[object]] = [["time", "severity", "code", "source", "room", "acknowledged"]]
         return csv_answer("events", head + [_csv(row) for row in rows])
     page = Paginator(rows, 50).get_page(request.GET.get("page"))
-    page.object_list = states.dressed(page.object_list)  # type: ignore[assignment]
+    page.object_list = states.dressed(page.object_list)
     return render(request, "web/events.html", {"page": page, "all": everything})
 
 

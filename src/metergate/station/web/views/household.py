@@ -68,7 +68,7 @@ def _chart(request: HttpRequest, chosen: Measured, now: datetime) -> dict[str, o
         "spans": (("day", _("Day")), ("week", _("Week")), ("month", _("Month")), ("year", _("Year"))),
         "data_url": f"{url}?{query}",
         "csv_url": f"{url}?{query}&format=csv",
-        "unit": numbers.fit(next(iter(found.amounts()), None) or 0, found.unit)[1],  # type: ignore[arg-type]
+        "unit": found.shown_unit,
         "chart_label": _chart_label(found, label),
         "table": _table(found, now),
     }
@@ -151,7 +151,7 @@ def profile_data(request: HttpRequest, code: str) -> HttpResponse:
         return csv_answer(f"{code}-{over.first}-{over.span}", csv_rows(main, now))
     words: dict[str, object] = {
         **main.json(),
-        "unit": numbers.fit(next(iter(main.amounts()), None) or 0, main.unit)[1],  # type: ignore[arg-type]
+        "unit": main.shown_unit,
         "zone": str(over.zone),
         "span": over.span,
         "now": int(now.timestamp()),

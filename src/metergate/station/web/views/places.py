@@ -116,7 +116,7 @@ def _bar(medium: Medium, mine: list[Measured], amounts: dict[str, Decimal | None
 @needs("archive.view_room")
 def room_side(request: HttpRequest, code: str) -> HttpResponse:
     """A household at the side of the plan."""
-    row = get_object_or_404(_rooms(), code=code)
+    row = get_object_or_404(Room.objects.select_related("floor__staircase__building__estate"), code=code)
     found = measured(ServicePoint.objects.filter(room=row))
     now = timezone.now()
     words = {
@@ -127,7 +127,3 @@ def room_side(request: HttpRequest, code: str) -> HttpResponse:
         "events": states.dressed(queries.open_events().filter(room=row)[:5]),
     }
     return render(request, "web/parts/room_side.html", words)
-
-
-def _rooms():  # type: ignore[no-untyped-def]
-    return Room.objects.select_related("floor__staircase__building__estate")

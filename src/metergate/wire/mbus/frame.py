@@ -67,7 +67,7 @@ def parse(octets: bytes) -> Frame:
     """The frame in exactly these bytes. BadValue if they are none, BadChecksum if its check sum is wrong."""
     if octets == ACK:
         return Frame()
-    if measure(octets, 0) != len(octets):
+    if not octets or measure(octets, 0) != len(octets):
         raise BadValue("no M-Bus frame")
     if not _right(octets):
         raise BadChecksum("the frame's check sum or its stop octet is wrong")
@@ -85,6 +85,14 @@ def measure(data: bytes | bytearray, at: int) -> int:
     if head[1:2] not in (b"", head[:1]) or head[2:3] not in (b"", b"\x68") or (head and head[0] < 3):
         return -1
     return head[0] + 6 if len(head) == 3 else 0
+
+
+def is_long(data: bytes) -> bool:
+    """Whether `data` is exactly one long (or control) frame with a right check sum."""
+    size = len(data)
+    if size < 9 or data[0] != _LONG or data[3] != _LONG or data[1] != size - 6 or data[2] != size - 6:
+        return False
+    return data[-1] == 0x16 and sum(data[4:-2]) & 0xFF == data[-2]
 
 
 def _right(frame: bytes) -> bool:
@@ -120,13 +128,10 @@ class Framer:
 
     def whole(self, data: bytes) -> int | None:
         """The offset of `data` if it is exactly one right long frame and nothing is pending: then it is taken in."""
-        size = len(data)
-        if self._buffer or self._run or size < 9 or data[0] != _LONG or data[1] + 6 != size or not _right(data):
+        if self._buffer or self._run or not is_long(data):
             return None
-        if data[2] != data[1] or data[3] != _LONG:
-            return None
-        self.position += size
-        return self.position - size
+        self.position += len(data)
+        return self.position - len(data)
 
     def silence(self) -> Iterator[Catch]:
         """The line went quiet: a frame that was begun is given up; right ones inside of it are still found."""

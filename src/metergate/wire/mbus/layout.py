@@ -14,9 +14,11 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from metergate.model import Function, Quality, Reading, Register, TimeQuality
+from metergate.model.reading import Value
 from metergate.wire.mbus.records import Header, RawRecord, header, readings, registers, shifted, split_records
 from metergate.wire.mbus.times import moment
 from metergate.wire.mbus.values import EXACT, Cell, convert
+from metergate.wire.mbus.vif import Sense
 from metergate.wire.mbus.vif_tables import Kind
 
 _NO_TIME = TimeQuality.NONE
@@ -25,6 +27,10 @@ _multiply = EXACT.multiply
 
 Reader = Callable[[Any, datetime | None, int | None], Reading]
 """`reader(cell, at, status)`: the reading for a field of the struct, an integer or bytes."""
+Valuer = Callable[[Any], Value]
+"""`valuer(cell)`: its value alone."""
+Field = tuple[str, Reader, Valuer]
+"""The struct format of a record's value and what makes a reading or a value of it."""
 
 
 class Found(NamedTuple):
@@ -38,16 +44,19 @@ class Found(NamedTuple):
 class Layout:
     """The plan of one telegram layout of one meter."""
 
-    __slots__ = ("_mask", "_pattern", "_readers", "_size", "_tail", "_unpack", "more")
+    __slots__ = ("_mask", "_pattern", "_readers", "_size", "_tail", "_unpack", "_valuers", "more", "registers")
 
     def __init__(self, data: bytes, meter: str, raw: Sequence[RawRecord], maker: bytes, more: bool) -> None:
         heads = [header(record.dif, record.vif) for record in raw]
-        fields = [_field(*each) for each in zip(raw, heads, registers(heads, meter), strict=True)]
+        self.registers = tuple(registers(heads, meter))
+        """What the readings and values are of, in their order."""
+        fields = [_field(*each) for each in zip(raw, heads, self.registers, strict=True)]
         self.more = more
         self._size = len(data)
         self._tail = len(data) - len(maker)
-        self._readers = tuple(reader for _, reader in fields)
-        self._unpack = Struct(_struct(raw, [form for form, _ in fields], len(data))).unpack
+        self._readers = tuple(reader for _, reader, _ in fields)
+        self._valuers = tuple(valuer for _, _, valuer in fields)
+        self._unpack = Struct(_struct(raw, [form for form, _, _ in fields], len(data))).unpack
         self._mask = int.from_bytes(_mask(raw, self._tail, len(data)))
         self._pattern = int.from_bytes(data) & self._mask
 
@@ -58,6 +67,12 @@ class Layout:
         cells = self._unpack(data)
         found = tuple([read(cell, at, status) for read, cell in zip(self._readers, cells, strict=True)])
         return Found(found, data[self._tail :], self.more)
+
+    def values(self, data: bytes) -> list[Value] | None:
+        """The values of `registers` alone, None for absent ones; None altogether if `data` has another layout."""
+        if len(data) != self._size or int.from_bytes(data) & self._mask != self._pattern:
+            return None
+        return [value(cell) for value, cell in zip(self._valuers, self._unpack(data), strict=True)]
 
 
 def _mask(raw: Sequence[RawRecord], tail: int, size: int) -> bytes:
@@ -78,69 +93,84 @@ def _struct(raw: Sequence[RawRecord], forms: Sequence[str], size: int) -> str:
     return f"{text}{size - at}x"
 
 
-def _field(raw: RawRecord, head: Header, register: Register) -> tuple[str, Reader]:
-    """The struct format of a record's value and what makes a reading of it."""
+def _field(raw: RawRecord, head: Header, register: Register) -> Field:
     dib, sense = head.dib, head.sense
     octets = f"{len(raw.data)}s"
-    if sense.error or dib.coding in ("real", "variable", "none"):
-        return octets, _general(register, head, raw.lvar)
+    general = _general(register, head, raw.lvar)
     quality = Quality.SUSPECT if dib.function is Function.ERROR else Quality.GOOD
+    if sense.error or sense.offset is not None or dib.coding in ("real", "variable", "none"):
+        return octets, *general
     if sense.kind is Kind.TIME:
-        return octets, _time(register, quality, sense.notes)
-    if sense.offset is not None:
-        return octets, _general(register, head, raw.lvar)
+        return octets, *_time(register, quality, sense.notes)
     if dib.coding == "bcd":
-        return octets, _bcd(register, sense.factor, quality, sense.notes, _general(register, head, raw.lvar))
+        return octets, *_bcd(register, sense, quality, general)
     form = _FORMATS.get(dib.size)
     if form is None:
-        return octets, _general(register, head, raw.lvar)
-    signed = sense.kind is not Kind.BITS
-    return form if signed else form.upper(), _integer(register, sense.factor, quality, sense.notes)
+        return octets, *general
+    return form.upper() if sense.kind is Kind.BITS else form, *_integer(register, sense, quality)
 
 
-def _integer(register: Register, factor: Decimal, quality: Quality, notes: tuple[str, ...]) -> Reader:
+def _integer(register: Register, sense: Sense, quality: Quality) -> tuple[Reader, Valuer]:
+    factor, notes = sense.factor, sense.notes
+
     def read(raw: int, at: datetime | None, status: int | None) -> Reading:
-        value = _multiply(raw, factor)
-        return Reading(register, value, raw, None, at, status, quality, _NO_TIME, None, notes)
+        return Reading(register, _multiply(raw, factor), raw, None, at, status, quality, _NO_TIME, None, notes)
 
-    return read
+    def value(raw: int) -> Decimal:
+        return _multiply(raw, factor)
+
+    return read, value
 
 
-def _bcd(register: Register, factor: Decimal, quality: Quality, notes: tuple[str, ...], other: Reader) -> Reader:
+def _bcd(register: Register, sense: Sense, quality: Quality, general: tuple[Reader, Valuer]) -> tuple[Reader, Valuer]:
+    """Plain digits; a sign, or other hex digits, is for the general conversion."""
+    factor, notes = sense.factor, sense.notes
+
     def read(data: bytes, at: datetime | None, status: int | None) -> Reading:
         try:
             raw = int(data[::-1].hex())
         except ValueError:
-            return other(data, at, status)
-        value = _multiply(raw, factor)
-        return Reading(register, value, raw, None, at, status, quality, _NO_TIME, None, notes)
+            return general[0](data, at, status)
+        return Reading(register, _multiply(raw, factor), raw, None, at, status, quality, _NO_TIME, None, notes)
 
-    return read
+    def value(data: bytes) -> Value:
+        try:
+            return _multiply(int(data[::-1].hex()), factor)
+        except ValueError:
+            return general[1](data)
+
+    return read, value
 
 
-def _time(register: Register, quality: Quality, more: tuple[str, ...]) -> Reader:
+def _time(register: Register, quality: Quality, more: tuple[str, ...]) -> tuple[Reader, Valuer]:
     def read(data: bytes, at: datetime | None, status: int | None) -> Reading:
         text, reason, notes = moment(data)
         sure = quality if text else Quality.BAD
         return Reading(register, text, None, None, at, status, sure, _NO_TIME, reason, notes + more)
 
-    return read
+    def value(data: bytes) -> str | None:
+        return moment(data)[0]
+
+    return read, value
 
 
-def _general(register: Register, head: Header, lvar: int | None) -> Reader:
+def _general(register: Register, head: Header, lvar: int | None) -> tuple[Reader, Valuer]:
     """Through the general conversion; the last value is remembered, as texts and numbers of devices do not change."""
     last: tuple[bytes, Cell] | None = None
 
-    def read(data: bytes, at: datetime | None, status: int | None) -> Reading:
+    def cell_of(data: bytes) -> Cell:
         nonlocal last
         if last is None or last[0] != data:
             last = data, convert(data, head.dib, head.sense, lvar)
-        cell = last[1]
+        return last[1]
+
+    def read(data: bytes, at: datetime | None, status: int | None) -> Reading:
+        cell = cell_of(data)
         return Reading(
             register, cell.value, cell.raw, None, at, status, cell.quality, _NO_TIME, cell.reason, cell.notes
         )
 
-    return read
+    return read, lambda data: cell_of(data).value
 
 
 class Layouts:
@@ -151,6 +181,15 @@ class Layouts:
         self._known: dict[tuple[str, int], Layout] = {}
         self.learnt = 0
         """How many telegrams went through the general decoder."""
+
+    def values(self, data: bytes, meter: str) -> tuple[tuple[Register, ...], list[Value]] | None:
+        """Registers and values of data whose layout is known: the fastest way, for archives of a great many meters.
+
+        None: `decode` it, which learns the layout.
+        """
+        layout = self._known.get((meter, len(data)))
+        found = layout.values(data) if layout else None
+        return (layout.registers, found) if layout and found is not None else None
 
     def decode(
         self, data: bytes, meter: str, *, base: int = 0, at: datetime | None = None, status: int | None = None

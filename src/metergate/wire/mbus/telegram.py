@@ -8,10 +8,11 @@ from datetime import datetime
 from functools import lru_cache
 
 from metergate.errors import ApplicationError, DecodeError, Truncated, Unsupported
-from metergate.model import MeterIdentity, Reading
+from metergate.model import MeterIdentity, Reading, Register
+from metergate.model.reading import Value
 from metergate.wire.base import Found, Problem, Telegram
 from metergate.wire.mbus.fixed import Fixed
-from metergate.wire.mbus.frame import ACD, DFC, Frame, Framer, parse
+from metergate.wire.mbus.frame import ACD, DFC, Frame, Framer, is_long, parse
 from metergate.wire.mbus.layout import Layouts
 from metergate.wire.mbus.names import (
     MEDIA,
@@ -132,6 +133,14 @@ class Decoder:
             content.readings,
             problems,
         )
+
+    def values(self, octets: bytes) -> tuple[tuple[Register, ...], list[Value]] | None:
+        """Registers and values of one frame, its check sum included, if the meter's layout is known; else None."""
+        if len(octets) < 22 or octets[6] != LONG or octets[4] & 0x40 or octets[18] & 31 in _ENCRYPTED:
+            return None
+        if not is_long(octets):
+            return None
+        return self.layouts.values(octets[19:-2], _identity(octets[7:15]).id)
 
     def _answer(self, octets: bytes, offset: int, at: datetime | None) -> Telegram:
         """The common telegram: CI 72 from a slave."""

@@ -9,7 +9,7 @@ help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
 run: .make/run .make/web ## start the demo: broker, meters, gateways, station
-	@$(BIN)/metergate demo
+	@$(BIN)/metergate demo --state .demo
 
 test: setup lint ## every check and test
 	@$(BIN)/python scripts/run_tests.py

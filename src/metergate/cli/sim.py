@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 app = App(
     name="sim",
@@ -18,14 +19,14 @@ app = App(
 @app.command
 def line(
     *,
-    pty: list[str],
+    pty: Annotated[list[str], Parameter(consume_multiple=True)],
     baud: int = 2400,
     format: str = "8E1",
     speed: float = 1.0,
     ber: float = 0.0,
     drop: float = 0.0,
     echo: bool = False,
-    cut: list[int] | None = None,
+    cut: Annotated[list[int] | None, Parameter(consume_multiple=True)] = None,
 ) -> None:
     """A half-duplex bus between ports, with real bit time, noise, losses and cut wires.
 

@@ -89,10 +89,10 @@ def records(kind: int, show: HouseholdSource, now: datetime) -> list[RawRecord]:
 
 
 def _heat(show: HouseholdSource, now: datetime) -> list[tuple[bytes, bytes, Decimal | None]]:
-    """Energy kWh, power W, flow and return temperature."""
+    """Energy in steps of 1000 Wh, power W, flow and return temperature."""
     power = show(Obis.parse("6-0:8.0.0"), now) or Decimal(0)
     flow, back = (Decimal(62), Decimal(41)) if power else (Decimal(31), Decimal(29))
-    energy = show(Obis.parse("6-0:1.0.0"), now)
+    energy = (show(Obis.parse("6-0:1.0.0"), now) or Decimal(0)) * 1000
     return [
         (b"\x0c", b"\x06", energy),
         (b"\x04", b"\x2b", power * 1000),

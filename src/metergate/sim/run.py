@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from metergate.errors import MetergateError
+from metergate.errors import LinkError, MetergateError
 from metergate.links import Link, open_link
 from metergate.meters.driver import Line as BusLine
 from metergate.meters.pollers import POLLERS, Target
@@ -28,6 +28,17 @@ from metergate.wire.mgc1.records import ValvePosition
 
 QUARTER = timedelta(minutes=15)
 FLICKER = 0.1
+PATIENCE = 20.0
+"""Seconds to wait for a port."""
+
+
+async def _patiently(port: str) -> Link:
+    """Open a port that another process may still be about to make. LinkError if it does not come."""
+    for _ in range(int(PATIENCE / 0.1)):
+        with contextlib.suppress(LinkError):
+            return await open_link(port)
+        await asyncio.sleep(0.1)
+    return await open_link(port)
 
 
 def _made(port: str) -> str:
@@ -50,7 +61,7 @@ async def line(ports: Sequence[str], baud: int, bits: int, speed: float, faults:
 
 async def meters(port: str, bank: Bank) -> None:
     """Meters that answer on one port of a bus."""
-    link = await open_link(port)
+    link = await _patiently(port)
     answerers = answering.Bank(link, [responder(spec, bank) for spec in bank.meters], bank.time)
     answerers.silent = {place for place, spec in enumerate(bank.meters) if spec.silent}
     await answerers.run()
@@ -99,7 +110,7 @@ class CollectorProcess:
 
     async def run(self, upward: str, bus: str | None, bank: Bank) -> None:
         """Until the process ends."""
-        above = await open_link(upward)
+        above = await _patiently(upward)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGUSR1, self._mains_fail)
         loop.add_signal_handler(signal.SIGUSR2, lambda: self.memory.mains(True, self.clock.now()))
@@ -109,7 +120,7 @@ class CollectorProcess:
                 self._build_in(bank)
                 group.create_task(self._log_built_in())
             else:
-                group.create_task(self._read_bus(BusLine(await open_link(bus))))
+                group.create_task(self._read_bus(BusLine(await _patiently(bus))))
 
     def _build_in(self, bank: Bank) -> None:
         for number, channel in self.memory.channels.items():

@@ -13,8 +13,8 @@ from metergate.sim.household import Flow, Household
 Source = Callable[[Obis, datetime], Decimal | None]
 
 _COUNTERS = {
-    Obis.parse("1-0:1.8.0"): (Flow.IMPORT, 36_000, 2),
-    Obis.parse("1-0:2.8.0"): (Flow.EXPORT, 36_000, 2),
+    Obis.parse("1-0:1.8.0"): (Flow.IMPORT, 360, 4),
+    Obis.parse("1-0:2.8.0"): (Flow.EXPORT, 360, 4),
     Obis.parse("8-0:1.0.0"): (Flow.COLD_WATER, 1_000, 3),
     Obis.parse("9-0:1.0.0"): (Flow.HOT_WATER, 1_000, 3),
     Obis.parse("7-0:3.0.0"): (Flow.GAS, 1_000, 3),

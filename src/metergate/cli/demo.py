@@ -1,0 +1,30 @@
+"""`metergate demo`: the whole street in one command."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+
+def demo(*, state: Path = Path("metergate-demo"), web: int = 8080, mqtt: int = 1883, days: int = 396) -> None:
+    """A street of houses being metered, live, on this machine: 24 flats and a house, over real protocols.
+
+    Parameters
+    ----------
+    state
+        Folder in which everything is kept; a second start goes on with the same history.
+    web
+        Port of the pages; if it is taken, another one.
+    mqtt
+        Port of the broker; if it is taken, another one.
+    days
+        Days of history that the first start makes.
+    """
+    from metergate.demo import Demo
+
+    street = Demo(state, web, mqtt, days)
+    try:
+        street.prepare()
+    except KeyboardInterrupt:
+        raise SystemExit("interrupted while the history was made; the next start goes on") from None
+    asyncio.run(street.run())

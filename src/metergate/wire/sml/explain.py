@@ -24,7 +24,7 @@ from metergate.wire.sml.messages import (
     ProfileValue,
     Tree,
 )
-from metergate.wire.sml.tlv import KINDS, LIST, OCTETS, Integer, Outline, decode, outline
+from metergate.wire.sml.tlv import KINDS, LIST, OCTETS, SIGNED, UNSIGNED, Integer, Outline, decode, outline
 from metergate.wire.sml.transport import CRC_KINDS, END_CODE, ESCAPE, START, crc_of, find_mark
 
 _TRANSPORT, _CODING, _MESSAGES = "SML transport v1", "SML binary coding", "SML messages"
@@ -142,14 +142,16 @@ def _names(cls: Any, count: int) -> list[str]:
 
 
 def _time_names(name: str, element: Outline) -> list[str]:
-    if "time" not in name and name not in ("begin", "end"):
+    if name == "value" and len(element.items) == 2 and element.items[1].items:
+        return ["choice", "time"]
+    if "time" not in name and name not in ("begin", "end", "value", "seconds"):
         return []
     return {2: ["choice", "seconds"], 3: ["seconds", "offset", "season"]}.get(len(element.items), [])
 
 
 def _number(data: bytes, element: Outline) -> int:
-    node, _ = decode(data, element.at, element.end)
-    return node.value if isinstance(node, Integer) else -1
+    numeric = element.kind in (SIGNED, UNSIGNED) and 1 <= element.end - element.content <= 8
+    return int.from_bytes(data[element.content : element.end], "big") if numeric else -1
 
 
 def _text(data: bytes, element: Outline, name: str) -> str:

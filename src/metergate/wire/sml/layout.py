@@ -135,6 +135,10 @@ class LayoutBook:
                 return found
         return None
 
+    def known(self) -> list[Layout]:
+        """All layouts, the newest of each length first."""
+        return [layout for layouts in self._by_length.values() for layout in layouts]
+
     def worth_learning(self) -> bool:
         """Whether learning pays: not where telegrams never come twice in the same layout."""
         return self.learnt < TRIES + self.hits // HITS_PER_TRY

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from metergate.model import Obis, Quality, Reading, Register, TimeQuality, Unit
 from metergate.model.reading import Value as Content
+from metergate.model.reading import quick_reading
 from metergate.model.unit import DLMS_UNITS
 from metergate.wire.sml.identity import identity
 from metergate.wire.sml.messages import (
@@ -118,23 +119,34 @@ def readings(
     found: Sequence[Row], at: datetime | None, quirks: frozenset[str] = frozenset(), quality: Quality = Quality.GOOD
 ) -> tuple[Reading, ...]:
     """The readings of one telegram's rows, heard at `at`."""
-    status = next((row[2] for row in found if row[2] is not None), 0) if STATUS_SIGN in quirks else 0
-    delivering = bool(status and status & DELIVERING)
-    return tuple([_reading(row, at, quirks, quality, delivering) for row in found])
-
-
-def _reading(row: Row, at: datetime | None, quirks: frozenset[str], quality: Quality, delivering: bool) -> Reading:
-    place, value, status, time = row
-    instant, time_quality = _COUNTER if time is not None and time.choice == SEC_INDEX else clock(time, at)
-    if isinstance(value, int):
+    delivering = STATUS_SIGN in quirks and _delivering(found)
+    told: list[Reading] = []
+    last: Time | None = None
+    when: tuple[datetime | None, TimeQuality] = _NO_TIME
+    for place, value, status, time in found:
+        if time is not last:
+            last, when = time, clock(time, at)
         notes: tuple[str, ...] = ()
-        if place.power and (value < 0 or delivering):
-            value, notes = _repaired(place, value, quirks, delivering)
-        amount = _scale(value, place.scaler)
-        return Reading(place.register, amount, value, instant, at, status, quality, time_quality, None, notes)
-    reason = "null" if value is None else None
-    content, raw = _of_time(value) if isinstance(value, Time) else (value, None)
-    return Reading(place.register, content, raw, instant, at, status, quality, time_quality, reason)
+        raw: int | None = None
+        amount: Content
+        if isinstance(value, int):
+            raw = value
+            if place.power and (value < 0 or delivering):
+                raw, notes = _repaired(place, value, quirks, delivering)
+            amount = _scale(raw, place.scaler)
+        elif isinstance(value, Time):
+            amount, raw = _of_time(value)
+        else:
+            amount = value
+        reason = "null" if amount is None else None
+        told.append(quick_reading(place.register, amount, raw, when[0], at, status, quality, when[1], reason, notes))
+    return tuple(told)
+
+
+def _delivering(found: Sequence[Row]) -> bool:
+    """Whether the first status word says that energy flows out."""
+    word = next((row[2] for row in found if row[2] is not None), 0)
+    return bool(word & DELIVERING)
 
 
 def _of_time(value: Time) -> tuple[Content, int | None]:

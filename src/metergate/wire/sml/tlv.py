@@ -41,6 +41,10 @@ class End:
 END = End()
 """The end-of-message element, 00."""
 
+_UNSIGNED = tuple(Integer(value, 1) for value in range(256))
+_SIGNED = tuple(Integer(value - (value >> 7 << 8), 1, True) for value in range(256))
+_NUMBERS = frozenset((*range(0x52, 0x5A), *range(0x62, 0x6A)))
+"""TL octets of numbers of one to eight bytes."""
 Node = bytes | bool | None | Integer | End | list["Node"]
 
 
@@ -81,11 +85,7 @@ def decode(data: bytes, at: int, end: int, depth: int = 0) -> tuple[Node, int]:
     if kind == LIST:
         if depth >= MAX_DEPTH:
             raise BadValue(f"lists nested deeper than {MAX_DEPTH}", at)
-        items: list[Node] = []
-        for _ in range(stop):
-            item, content = decode(data, content, end, depth + 1)
-            items.append(item)
-        return items, content
+        return _decode_items(data, content, end, stop, depth + 1)
     if kind in (SIGNED, UNSIGNED):
         if not 1 <= stop - content <= 8:
             raise BadValue(f"a number of {stop - content} bytes", at)
@@ -96,6 +96,30 @@ def decode(data: bytes, at: int, end: int, depth: int = 0) -> tuple[Node, int]:
     if kind != BOOLEAN or stop != content + 1:
         raise BadValue(f"no element begins with {data[at]:02x}", at)
     return data[content] != 0, stop
+
+
+def _decode_items(data: bytes, at: int, end: int, count: int, depth: int) -> tuple[list[Node], int]:
+    """The elements of a list. The short ones, nearly all, are read here and by `decode` alike."""
+    items: list[Node] = []
+    for _ in range(count):
+        octet = data[at] if at < end else 0
+        stop = at + (octet & 15)
+        if octet == 1:
+            items.append(None)
+        elif octet in _NUMBERS and stop <= end:
+            signed = octet < 0x60
+            if stop == at + 2:
+                items.append((_SIGNED if signed else _UNSIGNED)[data[at + 1]])
+            else:
+                number = int.from_bytes(data[at + 1 : stop], "big", signed=signed)
+                items.append(Integer(number, stop - at - 1, signed))
+        elif 1 < octet < 16 and stop <= end:
+            items.append(data[at + 1 : stop])
+        else:
+            item, stop = decode(data, at, end, depth)
+            items.append(item)
+        at = stop
+    return items, at
 
 
 def encode(node: Node) -> bytes:

@@ -142,15 +142,17 @@ class Framer:
         if found is None:
             yield from self._skip(max(len(self._buffer) - 7, 0))
             return
-        yield from self._skip(found.start())
-        yield from self._tell(self._base)
+        if found.start() or self._run:
+            yield from self._skip(found.start())
+            yield from self._tell(self._base)
         self._inside, self._seen = True, 8
 
     def _advance(self) -> Iterator[Found]:
         """Look for the mark that ends the telegram at the front of the buffer, one way or another."""
         buffer = self._buffer
         if buffer[4] != 1:
-            yield self._lose("unsupported", "unsupported-escape: transport version 2", 8)
+            if self._base >= self._told:
+                yield self._lose("unsupported", "unsupported-escape: transport version 2", 8)
             self._give_up(1)
             return
         mark, self._seen = find_mark(buffer, self._seen)

@@ -115,8 +115,9 @@ def _dump_time(time: Time | None) -> Node:
 def _load_value(node: Node) -> Value:
     if node is None or isinstance(node, bytes | bool | Integer):
         return node
-    if isinstance(node, list) and len(node) == 2 and isinstance(node[1], list) and len(node[1]) == 2:
-        return _load_time(node[1])
+    if isinstance(node, list) and len(node) == 2 and isinstance(node[1], list):
+        listed = isinstance(node[0], Integer) and node[0].value == 1
+        return _load_time(node[1] if listed else node)
     return _load_time(node)
 
 
@@ -131,13 +132,15 @@ def _load_integer(node: Node) -> Integer | None:
 
 
 def sequence(kind: Kind) -> Kind:
-    """A list of any length whose elements are all of one kind; None where it is absent."""
+    """A list of any length whose elements are all of one kind, none of them absent; None where the list is absent."""
 
     def load(node: Node) -> tuple[Any, ...] | None:
         if node is None:
             return None
         if not isinstance(node, list):
             raise _wrong(node, "a list")
+        if None in node:
+            raise BadValue("an element of a list is absent")
         return tuple([kind.load(item) for item in node])
 
     return Kind(load, lambda items: None if items is None else [kind.dump(item) for item in items])

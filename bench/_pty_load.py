@@ -1,7 +1,7 @@
 """Many SML meters on pseudo terminals, in a process of their own: each sends one telegram a second.
 
-The import register of a telegram is the wall clock in 1/10 ms at which it was due to be written, so that whoever gets the
-value can tell its age. Prints the ports, one a line, then runs until it is ended.
+The import register of a telegram is the wall clock in 1/10 ms at which it was due to be written, so that whoever gets
+the value can tell its age. Prints the ports, one a line, then runs until it is ended.
 """
 
 from __future__ import annotations

@@ -89,9 +89,9 @@ def python(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def ports(module: str, count: int) -> Iterator[list[str]]:
+def ports(module: str, argument: str) -> Iterator[list[str]]:
     """The load generator's ports."""
-    with process(*python(module, str(count)), stdout=subprocess.PIPE) as load:
+    with process(*python(module, argument), stdout=subprocess.PIPE) as load:
         assert load.stdout is not None
         yield [line.strip() for line in iter(load.stdout.readline, "\n")]
 
@@ -175,7 +175,7 @@ def sml_lines(paths: list[str]) -> str:
 def ours(folder: Path, port: int) -> Measured:
     """50 meters into our daemon."""
     with (
-        ports("bench._pty_load", METERS) as paths,
+        ports("bench._pty_load", str(METERS)) as paths,
         process(*python("bench._station", str(port))),
         gateway(folder, port, sml_lines(paths)) as daemon,
     ):
@@ -185,21 +185,36 @@ def ours(folder: Path, port: int) -> Measured:
 def theirs(folder: Path, port: int) -> Measured:
     """The same into the script."""
     with (
-        ports("bench._pty_load", METERS) as paths,
+        ports("bench._pty_load", str(METERS)) as paths,
         process(*python("bench._smllib_paho", str(port), *paths)) as script,
     ):
         return watch(script, port, "peer/+/state")
 
 
+def radio(folder: Path, port: int) -> Measured:
+    """20 radio meters into our daemon."""
+    with ports("bench._radio_load", str(folder)) as paths, process(*python("bench._station", str(port))):
+        names = [f"{10_000_000 + number}" for number in range(20)]
+        meters = "".join(
+            f'[[line.meter]]\nid = "{name}"\n'
+            + (f'key_file = "{folder}/{name}.key"\n' if (folder / f"{name}.key").exists() else "")
+            for name in names
+        )
+        lines = f'[[line]]\nurl = "{paths[0]}?gather=0"\nprotocol = "wmbus"\n{meters}'
+        with gateway(folder, port, lines) as daemon:
+            return watch(daemon, port, "metergate/bench/meter/+/state")
+
+
+NEEDED = "smllib.reader paho.mqtt.client metergate.config metergate.gateway.daemon metergate.publish.native"
+
+
 def run() -> list[Row]:
     """Ours and the peer, one after the other, on the same broker."""
-    warm = (
-        "import smllib.reader, paho.mqtt.client, metergate.config, metergate.gateway.daemon, metergate.publish.native"
-    )
+    warm = f"import {', '.join(NEEDED.split())}; from metergate.wire import protocols; protocols()"
     subprocess.run([sys.executable, "-c", warm], env=ENVIRONMENT, check=True)
     with tempfile.TemporaryDirectory() as name, broker(Path(name)) as port:
         folder = Path(name)
-        mine, peer = ours(folder, port), theirs(folder, port)
+        mine, peer, air = ours(folder, port), theirs(folder, port), radio(folder, port)
     meters = f"{METERS} SML meters, a telegram a second"
     return [
         row(f"{meters}: messages", mine.rate, "1/s", peer=("smllib + paho", peer.rate)),
@@ -207,4 +222,7 @@ def run() -> list[Row]:
         row(f"{meters}: latency, median", mine.p50, "ms", peer=("smllib + paho", peer.p50), most=1.5),
         row(f"{meters}: latency, 95 %", mine.p95, "ms", peer=("smllib + paho", peer.p95)),
         row(f"{meters}: memory", mine.rss, "MB", peer=("smllib + paho", peer.rss), most=60),
+        row("50 wM-Bus telegrams/s of 20 meters, half encrypted: messages", air.rate, "1/s", least=49),
+        row("50 wM-Bus telegrams/s of 20 meters, half encrypted: CPU", air.cpu, "s/min", most=4),
+        row("50 wM-Bus telegrams/s of 20 meters, half encrypted: memory", air.rss, "MB"),
     ]

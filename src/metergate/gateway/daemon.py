@@ -15,6 +15,7 @@ import structlog
 from metergate import __version__
 from metergate.errors import ConfigError, MetergateError
 from metergate.gateway.commands import Commander, Journal
+from metergate.gateway.cursors import Cursors
 from metergate.gateway.hub import Hub, MeterState
 from metergate.gateway.lines import LineTask
 from metergate.gateway.metrics import MetricsServer
@@ -44,6 +45,7 @@ class Gateway:
         self._lines: dict[str, tuple[LineTask, asyncio.Task[None]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
+        self._cursors = Cursors(settings.data / "cursors.json")
         self._status = StatusServer(settings.socket, self.status)
         self.reloads = 0
 
@@ -122,9 +124,16 @@ class Gateway:
         return [line for line, _ in self._lines.values()]
 
     def _open(self, settings: Line) -> None:
-        line = LineTask(settings, self.hub)
+        line = self._line_task(settings)
         task = asyncio.create_task(_guarded(line.state.name, line.run), name=line.state.name)
         self._lines[settings.url] = (line, task)
+
+    def _line_task(self, settings: Line) -> LineTask:
+        if settings.protocol != "mgc1":
+            return LineTask(settings, self.hub)
+        from metergate.gateway.collector import CollectorLine
+
+        return CollectorLine(settings, self.hub, self.recorder, self._cursors)
 
     async def _close(self, url: str) -> None:
         line, task = self._lines.pop(url)

@@ -78,6 +78,9 @@ class Sink:
     def accept(self, meter: MeterState, readings: tuple[Reading, ...]) -> None:
         """The readings of one telegram."""
 
+    def keep(self, readings: tuple[Reading, ...]) -> None:
+        """Readings of the past."""
+
     def silent(self, meter: MeterState) -> None:
         """A meter is missed."""
 
@@ -119,6 +122,13 @@ class Hub:
             self._tell(lambda sink: sink.meter(known))
         for sink in self.sinks:
             sink.accept(known, readings)
+
+    def history(self, line: LineState, meter: MeterIdentity, readings: tuple[Reading, ...]) -> None:
+        """Readings that somebody stored: they are kept, and shown to nobody as live."""
+        line.readings += len(readings)
+        self.watch.heard(meter.id, self._monotonic())
+        for sink in self.sinks:
+            sink.keep(readings)
 
     def _meet(self, line: LineState, telegram: Telegram, settings: Meter) -> MeterState:
         assert telegram.meter is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TypeVar
 
 import structlog
@@ -66,12 +66,17 @@ class LineTask:
         self.state.opened += 1
         log.info("line open", line=self.state.name, protocol=self.settings.protocol)
         try:
-            if self.settings.protocol in POLLERS:
-                await self._ask_all(link)
-            else:
-                await self._listen(link)
+            await self._serve(link)
         finally:
             await link.close()
+
+    async def _serve(self, link: Link) -> None:
+        """Work on the open line until it breaks."""
+        if self.settings.protocol not in POLLERS:
+            await self._listen(link)
+            return
+        poller = POLLERS[self.settings.protocol](self.settings.options)
+        await self._own(link, [self._visit(poller, meter) for meter in self.settings.meter])
 
     def _trace(self, way: str, data: bytes) -> None:
         log.debug("bytes", line=self.state.name, way=way, hex=data.hex())
@@ -104,19 +109,19 @@ class LineTask:
 
     # Asking
 
-    async def _ask_all(self, link: Link) -> None:
+    async def _own(self, link: Link, visits: Iterable[Coroutine[None, None, None]]) -> None:
+        """Be the owner of a half-duplex line while `visits` ask on it."""
         owner = self._owner = Owner(
             link, self.settings.echo, self.settings.spare, self._trace if self.settings.trace else None
         )
-        poller = POLLERS[self.settings.protocol](self.settings.options)
-        meters = [asyncio.ensure_future(self._visit(poller, meter)) for meter in self.settings.meter]
+        tasks = [asyncio.ensure_future(visit) for visit in visits]
         try:
             await owner.run()
         finally:
             self._owner = None
-            for task in meters:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*meters, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await owner.close()
 
     async def _visit(self, poller: Poller, meter: Meter) -> None:

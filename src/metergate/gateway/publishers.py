@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 from metergate.gateway.hub import MeterState, Sink
 from metergate.gateway.settings import Settings
+from metergate.links.mqtt import MqttClient
 from metergate.model import Reading
-from metergate.publish.base import MeterCard, Mqtt, Publisher
+from metergate.publish.base import MeterCard, Publisher
 
 
-def _native(settings: Settings, client: Mqtt) -> Publisher | None:
+def _native(settings: Settings, client: MqttClient) -> Publisher | None:
     from metergate.publish.native import NativePublisher, NativeSettings
 
     wanted = settings.publish.native
@@ -21,7 +22,7 @@ def _native(settings: Settings, client: Mqtt) -> Publisher | None:
     return NativePublisher(client, NativeSettings(settings.id, float(wanted.interval), float(wanted.totals), zone))
 
 
-def _glow(settings: Settings, client: Mqtt) -> Publisher | None:
+def _glow(settings: Settings, client: MqttClient) -> Publisher | None:
     wanted = settings.publish.glow
     if wanted is None or not wanted.enabled:
         return None
@@ -40,11 +41,24 @@ def _glow(settings: Settings, client: Mqtt) -> Publisher | None:
     return GlowPublisher(client, glow, settings.id)
 
 
-MAKERS: dict[str, Callable[[Settings, Mqtt], Publisher | None]] = {"native": _native, "glow": _glow}
+def _homeassistant(settings: Settings, client: MqttClient) -> Publisher | None:
+    wanted = settings.publish.homeassistant
+    if not wanted.enabled:
+        return None
+    from metergate.publish.homeassistant import HomeAssistantPublisher, HomeAssistantSettings
+
+    return HomeAssistantPublisher(client, HomeAssistantSettings(settings.id, wanted.prefix, wanted.mode))
+
+
+MAKERS: dict[str, Callable[[Settings, MqttClient], Publisher | None]] = {
+    "native": _native,
+    "homeassistant": _homeassistant,
+    "glow": _glow,
+}
 """By name; each imports its publisher only when it is wanted."""
 
 
-def make_publishers(settings: Settings, client: Mqtt) -> list[Publisher]:
+def make_publishers(settings: Settings, client: MqttClient) -> list[Publisher]:
     """Those that are wanted."""
     made = (maker(settings, client) for maker in MAKERS.values())
     return [publisher for publisher in made if publisher is not None]

@@ -104,6 +104,10 @@ class SpoolSink(Sink):
 
     def accept(self, meter: MeterState, readings: tuple[Reading, ...]) -> None:
         """See `Sink`."""
+        self.keep(readings)
+
+    def keep(self, readings: tuple[Reading, ...]) -> None:
+        """See `Sink`."""
         self._recorder.add([reading for reading in readings if self._counts(reading)])
 
     def _counts(self, reading: Reading) -> bool:

@@ -6,8 +6,9 @@ A poller makes dialogues; who holds them on which line is the driver's business.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
@@ -127,6 +128,36 @@ class Cjt188Poller:
         return Outcome.UNSUPPORTED
 
 
+class MbusPoller:
+    """Wired M-Bus. The address is a primary one (0..250) or the eight digits of a secondary one.
+
+    Options: `delay`, seconds that converters add.
+    """
+
+    def __init__(self, options: Options) -> None:
+        from metergate.wire.mbus import reader, secondary
+
+        self._reader, self._secondary = reader, secondary
+        delay = options.get("delay")
+        self._settings = reader.Settings(delay=float(delay)) if isinstance(delay, int | Decimal) else reader.Settings()
+
+    def read(self, target: Target) -> Dialogue[Telegram]:
+        """All telegrams of the meter as one."""
+        where = target.address
+        slave = self._secondary.Secondary(where) if len(where) == SECONDARY else int(where)
+        expect = self._secondary.Secondary(target.id) if len(target.id) == SECONDARY and target.id.isdigit() else None
+        readout = yield from self._reader.read(slave, settings=self._settings, expect=expect)
+        first = readout.telegrams[0]
+        return replace(first, readings=readout.readings)
+
+    def execute(self, target: Target, command: Command, now: datetime) -> Dialogue[Outcome]:
+        """Nothing can be ordered."""
+        yield from ()
+        return Outcome.UNSUPPORTED
+
+
+SECONDARY = 8
+"""Digits of a secondary address."""
 GROUP_A = {1: Medium.ELECTRICITY, 5: Medium.COOLING, 6: Medium.HEAT, 7: Medium.GAS, 8: Medium.COLD_WATER}
 
 
@@ -140,5 +171,6 @@ POLLERS: dict[str, Callable[[Options], Poller]] = {
     "dlt645": Dlt645Poller,
     "dlt645-1997": lambda options: Dlt645Poller(options, "dlt645-1997"),
     "cjt188": Cjt188Poller,
+    "mbus": MbusPoller,
 }
 """Protocols whose meters speak only when asked."""

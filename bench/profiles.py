@@ -27,13 +27,16 @@ from metergate.wire.batch import Batch, Columns, decode, encode
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from postgres import postgres, programs
+from postgres import fresh_database, postgres, programs
 
 DAY = 86_400_000
 FIRST = 20_000
 """The first day, since 1970."""
 REGISTERS, DAYS = 20_000, 5
 PEER_ROWS = 300_000
+_SERVER = "-c listen_addresses='' -c shared_buffers=256MB -c max_wal_size=4GB -c autovacuum_naptime=1s"
+"""The bench squeezes a day into seconds, so the vacuum that comes every minute comes every second."""
+LIVE, LIVE_DAYS = 3_000, 3
 
 
 def run() -> list[Row]:
@@ -42,7 +45,7 @@ def run() -> list[Row]:
         rows = [*_spool(Path(name)), *_sqlite(Path(name))]
     if programs() is None:
         return rows
-    with postgres("-c listen_addresses='' -c shared_buffers=256MB -c max_wal_size=4GB") as url:
+    with postgres(_SERVER) as url:
         return rows + list(_postgres(url))
 
 
@@ -118,13 +121,30 @@ def _blocks(name: str, blocks: Blocks, peer: float, least: float) -> Iterator[Ro
     yield row(f"{name}: load blocks", median(rates), "readings/s", peer=beside, least=least)
     rates = [_rate(size, partial(_write, blocks, measured)) for measured in days]
     yield row(f"{name}: load the same again", median(rates), "readings/s")
-    for what, cell in (("first", 0), ("next", 1)):
-        late = Measured.of(np.arange(REGISTERS), (FIRST + DAYS) * DAY + cell * 900_000, 1)
-        found = _rate(REGISTERS, partial(_write, blocks, late))
-        yield row(f"{name}: one reading a block, the {what} of the day", found, "readings/s", peer=beside)
     start = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=FIRST)
     matrix = partial(blocks.read, np.arange(REGISTERS), start, start + timedelta(days=DAYS), 900)
     yield row(f"{name}: read as a matrix", _rate(size * DAYS, matrix), "readings/s")
+
+
+def _live(name: str, blocks: Blocks, peer: float, size: Callable[[], float], peer_size: float) -> Iterator[Row]:
+    """Days as they arrive: each quarter of an hour one reading of every register, in a transaction."""
+    beside = f"a row a reading in {name}", peer
+    rates: list[float] = []
+    for day in range(LIVE_DAYS):
+        measured = _profile(day, LIVE)
+        measured = measured.take(np.argsort(measured.time, kind="stable"))
+        rounds = (measured.take(slice(at, at + LIVE)) for at in range(0, len(measured), LIVE))
+        rates += [_rate(LIVE, partial(_write, blocks, each)) for each in rounds]
+    found = median(rates)
+    yield row(f"{name}: live, one reading a block", found, "readings/s", peer=beside)
+    blocks.close()
+    yield row(
+        f"{name}: size, live",
+        size() / (LIVE * LIVE_DAYS * 96),
+        "B/reading",
+        peer=("a row a reading", peer_size),
+        most=6,
+    )
 
 
 def _write(blocks: Blocks, measured: Measured) -> None:
@@ -139,8 +159,10 @@ def _sqlite(folder: Path) -> Iterator[Row]:
     blocks = open_blocks(f"sqlite:///{file}")
     yield from _blocks("SQLite", blocks, peer, 3e6)
     blocks.close()
-    size = file.stat().st_size / (REGISTERS * (DAYS * 96 + 2))
-    yield row("SQLite: size", size, "B/reading", peer=("a row a reading", peer_size), most=6)
+    size = file.stat().st_size / (REGISTERS * DAYS * 96)
+    yield row("SQLite: size, loaded", size, "B/reading", peer=("a row a reading", peer_size), most=6)
+    live = folder / "live.db"
+    yield from _live("SQLite", open_blocks(f"sqlite:///{live}"), peer, lambda: live.stat().st_size, peer_size)
 
 
 def _rows(count: int) -> list[tuple[int, int, int, int]]:
@@ -175,8 +197,10 @@ def _postgres(url: str) -> Iterator[Row]:
     blocks = open_blocks(url)
     yield from _blocks("PostgreSQL", blocks, peer, 5e6)
     blocks.close()
-    size = _size(url, "profile_block") / (REGISTERS * (DAYS * 96 + 2))
-    yield row("PostgreSQL: size", size, "B/reading", peer=("a row a reading", peer_size), most=6)
+    size = _size(url, "profile_block") / (REGISTERS * DAYS * 96)
+    yield row("PostgreSQL: size, loaded", size, "B/reading", peer=("a row a reading", peer_size), most=6)
+    other = fresh_database(url)
+    yield from _live("PostgreSQL", open_blocks(other), peer, lambda: _size(other, "profile_block"), peer_size)
 
 
 def _postgres_rows(url: str) -> tuple[float, float]:

@@ -117,8 +117,11 @@ def _settle(stack: Stack, new: _Arrivals) -> tuple[Flags, list[Conflict], dict[s
     """Compare each arrival with its cell and let the better one stay."""
     place = new.place
     value, quality, offset = (column.reshape(-1) for column in (stack.value, stack.quality, stack.offset))
+    empty = quality[place] == 0
+    if empty.all():
+        value[place], quality[place], offset[place] = new.value, new.quality, new.offset
+        return _touched(stack, place), [], {"stored": len(place), "repeated": 0, "passed": 0}
     old_value, old_quality, old_offset = value[place], quality[place], offset[place]
-    empty = old_quality == 0
     same = ~empty & (new.offset == old_offset)
     surer = same & (new.quality > old_quality)
     differs = same & (new.value != old_value)
@@ -127,15 +130,20 @@ def _settle(stack: Stack, new: _Arrivals) -> tuple[Flags, list[Conflict], dict[s
     wins = empty | nearer | surer
     at = place[wins]
     value[at], quality[at], offset[at] = new.value[wins], new.quality[wins], new.offset[wins]
-    changed = np.zeros(len(stack.key), bool)
-    changed[at // stack.n] = True
     counts = {
         "stored": int(empty.sum()),
         "replaced": int((nearer | surer & ~differs).sum()),
         "repeated": int((same & ~differs & ~surer).sum()),
         "passed": int((~empty & ~same & ~nearer).sum()),
     }
-    return changed, lost, counts
+    return _touched(stack, at), lost, counts
+
+
+def _touched(stack: Stack, place: Ints) -> Flags:
+    """The blocks in which some cells lie."""
+    touched = np.zeros(len(stack.key), bool)
+    touched[place // stack.n] = True
+    return touched
 
 
 def _displaced(stack: Stack, new: _Arrivals, rows: Flags) -> list[Conflict]:

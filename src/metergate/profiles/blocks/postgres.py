@@ -18,10 +18,11 @@ from metergate.profiles.blocks.merge import Conflict
 from metergate.profiles.blocks.stack import DAYS
 from metergate.profiles.blocks.store import Row
 
+# A block grows all day long; room left in its page keeps the new version beside the old one, which needs no vacuum.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS profile_block (
     register bigint NOT NULL, day integer NOT NULL, period integer NOT NULL, present integer NOT NULL,
-    data bytea NOT NULL, PRIMARY KEY (register, day));
+    data bytea NOT NULL, PRIMARY KEY (register, day)) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
 ALTER TABLE profile_block ALTER COLUMN data SET STORAGE EXTERNAL;
 CREATE TABLE IF NOT EXISTS profile_conflict (
     register bigint NOT NULL, time bigint NOT NULL, value bigint NOT NULL, scaler integer NOT NULL,

@@ -231,7 +231,8 @@ def a_value(block: Dib, meant: Sense) -> st.SearchStrategy[object]:
     else:
         low = 0 if meant.kind is Kind.BITS else -(2 ** (8 * block.size - 1))
         whole = st.integers(low, 2 ** (8 * block.size - 1) - 1)
-    return whole.map(lambda raw: raw * meant.factor + (meant.offset or 0))
+    exact = decimal.Context(prec=60)
+    return whole.map(lambda raw: exact.fma(Decimal(raw), meant.factor, meant.offset or Decimal(0)))
 
 
 def moments(size: int) -> st.SearchStrategy[str]:

@@ -55,7 +55,7 @@ def test_their_decoder_on_our_frames() -> None:
 def test_their_decoder_sees_that_more_follows() -> None:
     frame = answer(large("12345678", 5), 5)
     loaded = meterbus.load(frame)
-    assert loaded.body.bodyPayload.more_records_follow
+    assert loaded.body.bodyPayload.more_records_follow()
     (ours,) = Receiver().receive(frame)
     assert [record.value for record in loaded.records][:5] == [reading.value for reading in ours.readings][:5]  # type: ignore[union-attr]
 
@@ -122,6 +122,6 @@ def test_their_readout_of_several_telegrams(port: Any) -> None:
         meterbus.serial_send(port, meterbus.TelegramShort([0x10, control, 7, control + 7 & 0xFF, 0x16]))
         found = meterbus.load(meterbus.recv_frame(port, meterbus.FRAME_DATA_LENGTH))
         values += [record.value for record in found.records if record.value is not None]
-        if not found.body.bodyPayload.more_records_follow:
+        if not found.body.bodyPayload.more_records_follow():
             break
     assert [int(value) for value in values] == list(range(120))

@@ -1,7 +1,7 @@
 # Two commands: `make run` shows a street of houses being metered, `make test` passes the tests.
 # Both set up all they need on a machine that has python3 (3.11 or later), npm and git.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench docs setup screens score clean
+.PHONY: help run test lint bench docs setup screens score fuzz clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -28,6 +28,9 @@ docs: .make/test ## write the generated parts of the documentation
 
 score: .make/test ## decode the corpora beside the checkout and score the answers
 	@$(BIN)/python ../shared/tools/score_corpora.py --cmd "$(BIN)/metergate decode --batch" --protocol sml mbus wmbus dlt645 cjt188 --at-least 0.95
+
+fuzz: .make/test ## feed 100,000 spoilt telegrams to every protocol's receiver
+	@$(BIN)/python scripts/fuzz.py
 
 screens: setup ## take the pictures of every page again
 	@METERGATE_SCREENS=1 $(BIN)/pytest tests/station -m browser

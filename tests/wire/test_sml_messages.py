@@ -179,6 +179,7 @@ def sealed(content: str, parts: str = "0431323362006200") -> bytes:
         ("01", BadValue),
         ("7263010176010101017262096200" + "01", BadValue),  # a time of choice 9
         ("726307017701010101" + "7177010101630100010101" + "0101", BadValue),  # a unit above 255
+        ("726307017701010101" + "7101" + "0101", BadValue),  # a list whose entry is absent
     ],
 )
 def test_right_check_sum_but_no_message(content: str, error: type[DecodeError]) -> None:

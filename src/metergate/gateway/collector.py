@@ -135,11 +135,11 @@ class CollectorLine(LineTask):
             await self._ask(master.set_time(now, SLEW))
 
     async def live(self, master: Master, channel: int | None = None, priority: Priority = Priority.SCHEDULE) -> int:
-        """READ_NOW: what the meters show; how many values."""
+        """READ_NOW: what the meters show, for those who look; the log brings it for good. How many values."""
         records = await self._ask(master.read_now() if channel is None else master.read_now(channel), priority)
         for meter, readings in self._by_meter(master, records):
             telegram = Telegram("mgc1", 0, 0, True, meter=meter, readings=readings)
-            self._hub.telegram(self.state, telegram, readings, self._meters.get(meter.id, ANY))
+            self._hub.telegram(self.state, telegram, readings, self._meters.get(meter.id, ANY), keep=False)
         return len(records)
 
     def _by_meter(

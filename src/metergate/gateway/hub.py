@@ -71,6 +71,8 @@ class Sink:
     """Somebody who gets values: what a publisher has to do for the gateway. Nothing here may wait."""
 
     name = "sink"
+    keeps = False
+    """Is it for ever? Such sinks are spared values that somebody else has stored already."""
 
     def meter(self, meter: MeterState) -> None:
         """A meter was heard for the first time, or returned."""
@@ -104,8 +106,10 @@ class Hub:
         self.events = 0
         self._monotonic = monotonic
 
-    def telegram(self, line: LineState, telegram: Telegram, readings: tuple[Reading, ...], settings: Meter) -> None:
-        """A telegram and its readings; a telegram without any is only counted."""
+    def telegram(
+        self, line: LineState, telegram: Telegram, readings: tuple[Reading, ...], settings: Meter, keep: bool = True
+    ) -> None:
+        """A telegram and its readings; a telegram without any is only counted. `keep` False: to be shown only."""
         line.telegrams += 1
         for problem in telegram.problems:
             self.problem(line, problem)
@@ -121,7 +125,8 @@ class Hub:
             self.event("METER_BACK", known.id, Severity.NOTICE)
             self._tell(lambda sink: sink.meter(known))
         for sink in self.sinks:
-            sink.accept(known, readings)
+            if keep or not sink.keeps:
+                sink.accept(known, readings)
 
     def history(self, line: LineState, meter: MeterIdentity, readings: tuple[Reading, ...]) -> None:
         """Readings that somebody stored: they are kept, and shown to nobody as live."""

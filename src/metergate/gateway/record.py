@@ -97,6 +97,7 @@ class SpoolSink(Sink):
     """Every number goes to the disk, texts and octets (numbers of devices ...) only when they change."""
 
     name = "spool"
+    keeps = True
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder

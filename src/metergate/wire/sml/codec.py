@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from metergate.errors import BadChecksum, BadValue, DecodeError, Unsupported
 from metergate.wire.sml.messages import BODIES, TAGS, Body
-from metergate.wire.sml.tlv import END, Integer, Node, decode, encode
+from metergate.wire.sml.tlv import END, Integer, Node, decode_items, encode
 from metergate.wire.sml.transport import X25, CrcKind, wrap
 
 MESSAGE = 0x76
@@ -58,14 +58,9 @@ def decode_messages(payload: bytes, crc: CrcKind = X25, base: int = 0) -> Iterat
 
 def _parts(payload: bytes, at: int) -> tuple[list[Node], int, int]:
     """The six elements of the message at `at`, where its CRC element begins, where it ends."""
-    parts: list[Node] = []
-    place = at_crc = at + 1
-    for number in range(6):
-        if number == 4:
-            at_crc = place
-        part, place = decode(payload, place, len(payload), 1)
-        parts.append(part)
-    return parts, at_crc, place
+    covered, at_crc = decode_items(payload, at + 1, len(payload), 4)
+    rest, end = decode_items(payload, at_crc, len(payload), 2)
+    return covered + rest, at_crc, end
 
 
 def _message(parts: list[Node], covered: bytes, crc: CrcKind, offset: int) -> Message | DecodeError:
@@ -77,7 +72,9 @@ def _message(parts: list[Node], covered: bytes, crc: CrcKind, offset: int) -> Me
     choice = content[0]
     if choice.value not in BODIES:
         return Unsupported(f"message {choice.value:04X} is not known", offset)
-    if not isinstance(transaction, bytes | None) or not isinstance(group, Integer) or not isinstance(abort, Integer):
+    if not isinstance(group, Integer) or not isinstance(abort, Integer):
+        return BadValue("no message begins like this", offset)
+    if transaction is not None and not isinstance(transaction, bytes):
         return BadValue("no message begins like this", offset)
     try:
         body = BODIES[choice.value][1].load(content[1])

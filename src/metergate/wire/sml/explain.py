@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from metergate.errors import DecodeError
@@ -26,6 +25,7 @@ from metergate.wire.sml.messages import (
 )
 from metergate.wire.sml.tlv import KINDS, LIST, OCTETS, SIGNED, UNSIGNED, Integer, Outline, decode, outline
 from metergate.wire.sml.transport import CRC_KINDS, END_CODE, ESCAPE, START, crc_of, find_mark
+from metergate.wire.sml.values import field_names
 
 _TRANSPORT, _CODING, _MESSAGES = "SML transport v1", "SML binary coding", "SML messages"
 _PARTS = ("transaction", "group", "abort on error", "body", "check sum", "end of message")
@@ -137,8 +137,8 @@ def _title(cls: type) -> str:
 
 
 def _names(cls: Any, count: int) -> list[str]:
-    names = [field.name for field in fields(cls)] if cls is not None and is_dataclass(cls) else []
-    return names if len(names) == count else []
+    names = field_names(cls) if cls is not None else ()
+    return list(names) if len(names) == count else []
 
 
 def _time_names(name: str, element: Outline) -> list[str]:

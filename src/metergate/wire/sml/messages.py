@@ -7,7 +7,7 @@ lists of fields and no capture has confirmed them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from metergate.errors import BadValue
 from metergate.wire.sml.tlv import Integer, Node
@@ -31,9 +31,11 @@ Octets = bytes | None
 Path = tuple[bytes, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class ListEntry:
-    """One value of a list: `name` is the OBIS code's six octets, `unit` a DLMS code, `scaler` a power of ten."""
+class ListEntry(NamedTuple):
+    """One value of a list: `name` is the OBIS code's six octets, `unit` a DLMS code, `scaler` a power of ten.
+
+    A tuple and no dataclass, because a telegram has dozens.
+    """
 
     name: Octets = None
     status: Integer | None = None

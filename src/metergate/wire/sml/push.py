@@ -119,5 +119,5 @@ def _with_direction(entries: tuple[ListEntry, ...], found: Sequence[Reading | Li
     for index, entry in enumerate(entries):
         if entry.status is not None:
             word = entry.status.value & ~DELIVERING | (DELIVERING if delivering else 0)
-            return (*entries[:index], replace(entry, status=integer(word)), *entries[index + 1 :])
+            return (*entries[:index], entry._replace(status=integer(word)), *entries[index + 1 :])
     return entries

@@ -33,6 +33,7 @@ STATUS_SIGN = "emh-sign-from-status"
 """The power of some EMH meters has no sign; bit 5 of the status word says that energy is delivered."""
 QUIRKS = (UNSIGNED16, STATUS_SIGN)
 DELIVERING = 0x20
+_ENERGY = {b"\x01\x08", b"\x02\x08"}
 LOCKED = "energy but no power: the meter may be locked (enter its PIN and switch on the full data set, info DSS)"
 _AHEAD = timedelta(seconds=60)
 _MILLENNIUM = datetime(2000, 1, 1, tzinfo=UTC)
@@ -170,15 +171,21 @@ def _repaired(place: Slot, value: int, quirks: frozenset[str], delivering: bool)
 def header(bodies: Sequence[Body]) -> tuple[dict[str, object], bytes | None, Time | None]:
     """Header fields of a telegram, whose meter it is, and the meter's time when it spoke."""
     fields: dict[str, object] = {}
-    server = next((body.server for body in bodies if getattr(body, "server", None)), None)  # type: ignore[union-attr]
-    spoken = [body for body in bodies if isinstance(body, OpenResponse | GetListResponse)]
-    time = next((body.time for body in reversed(spoken) if body.time is not None), None)
-    lists = [body for body in bodies if isinstance(body, GetListResponse)]
-    names = {entry.name for body in lists for entry in body.values or () if entry.name and len(entry.name) == 6}
-    energy = any(name[2] in (1, 2) and name[3] == 8 for name in names)
-    if energy and not any(name[3] == 7 for name in names):
-        fields["hint"] = LOCKED
+    server: bytes | None = None
+    time: Time | None = None
+    for body in bodies:
+        server = server or getattr(body, "server", None)
+        if isinstance(body, (OpenResponse, GetListResponse)):
+            time = body.time or time
+        if isinstance(body, GetListResponse) and _locked(body):
+            fields["hint"] = LOCKED
     return fields, server, time
+
+
+def _locked(body: GetListResponse) -> bool:
+    """Whether a list has energy (C 1 or 2, D 8) but no momentary value (D 7)."""
+    found = {entry.name[2:4] for entry in body.values or () if entry.name and len(entry.name) == 6}
+    return not found.isdisjoint(_ENERGY) and all(pair[1] != 7 for pair in found)
 
 
 def moment(time: Time | None) -> dict[str, object]:

@@ -12,9 +12,11 @@ from metergate.wire.sml.codec import Message, decode_messages
 from metergate.wire.sml.identity import identity
 from metergate.wire.sml.layout import LayoutBook
 from metergate.wire.sml.learning import learn
+from metergate.wire.sml.messages import BODIES
 from metergate.wire.sml.readings import QUIRKS, Row, header, moment, readings, rows
 from metergate.wire.sml.transport import CRC_KINDS, LIMIT, X25, Accepted, CrcKind, Framer, crc_of, unwrap
 
+_NAMES = {tag: f"{tag:04x}" for tag in BODIES}
 POLICIES = ("strict", "lenient")
 
 
@@ -96,7 +98,7 @@ class SmlReceiver:
         fields, server, time = header(bodies)
         told: dict[str, object] = {
             "crc_kind": kind.name,
-            "messages": tuple(f"{message.tag:04x}" for message in messages),
+            "messages": tuple([_NAMES[message.tag] for message in messages]),
         }
         values: list[Row] = [row for body in bodies for row in rows(body)]
         problems = [Problem.of(error) for error in found if isinstance(error, DecodeError)]

@@ -41,6 +41,7 @@ class End:
 END = End()
 """The end-of-message element, 00."""
 
+_make = tuple.__new__  # half the cost of Integer(...)
 _UNSIGNED = tuple(Integer(value, 1) for value in range(256))
 _SIGNED = tuple(Integer(value - (value >> 7 << 8), 1, True) for value in range(256))
 _NUMBERS = frozenset((*range(0x52, 0x5A), *range(0x62, 0x6A)))
@@ -85,7 +86,7 @@ def decode(data: bytes, at: int, end: int, depth: int = 0) -> tuple[Node, int]:
     if kind == LIST:
         if depth >= MAX_DEPTH:
             raise BadValue(f"lists nested deeper than {MAX_DEPTH}", at)
-        return _decode_items(data, content, end, stop, depth + 1)
+        return decode_items(data, content, end, stop, depth + 1)
     if kind in (SIGNED, UNSIGNED):
         if not 1 <= stop - content <= 8:
             raise BadValue(f"a number of {stop - content} bytes", at)
@@ -98,8 +99,8 @@ def decode(data: bytes, at: int, end: int, depth: int = 0) -> tuple[Node, int]:
     return data[content] != 0, stop
 
 
-def _decode_items(data: bytes, at: int, end: int, count: int, depth: int) -> tuple[list[Node], int]:
-    """The elements of a list. The short ones, nearly all, are read here and by `decode` alike."""
+def decode_items(data: bytes, at: int, end: int, count: int, depth: int = 1) -> tuple[list[Node], int]:
+    """`count` elements one after the other. Those with one TL octet, nearly all, are read here as `decode` would."""
     items: list[Node] = []
     for _ in range(count):
         octet = data[at] if at < end else 0
@@ -112,9 +113,12 @@ def _decode_items(data: bytes, at: int, end: int, count: int, depth: int) -> tup
                 items.append((_SIGNED if signed else _UNSIGNED)[data[at + 1]])
             else:
                 number = int.from_bytes(data[at + 1 : stop], "big", signed=signed)
-                items.append(Integer(number, stop - at - 1, signed))
+                items.append(_make(Integer, (number, stop - at - 1, signed)))
         elif 1 < octet < 16 and stop <= end:
             items.append(data[at + 1 : stop])
+        elif 0x70 < octet < 0x80 and depth < MAX_DEPTH and stop < end:
+            inner, stop = decode_items(data, at + 1, end, octet & 15, depth + 1)
+            items.append(inner)
         else:
             item, stop = decode(data, at, end, depth)
             items.append(item)

@@ -36,7 +36,7 @@ Value = Integer | bytes | bool | Time | None
 
 
 class Kind(NamedTuple):
-    """A field type: `load` raises BadValue where the element is of another kind."""
+    """A field type: `load` raises BadValue where the element is of another kind; absent is None for every kind."""
 
     load: Callable[[Node], Any]
     dump: Callable[[Any], Node]
@@ -112,8 +112,11 @@ def _dump_time(time: Time | None) -> Node:
     return content if time.bare else [Integer(time.choice, 1), content]
 
 
+_SCALARS = (Integer, bytes, bool, type(None))
+
+
 def _load_value(node: Node) -> Value:
-    if node is None or isinstance(node, bytes | bool | Integer):
+    if isinstance(node, _SCALARS):
         return node
     if isinstance(node, list) and len(node) == 2 and isinstance(node[1], list):
         listed = isinstance(node[0], Integer) and node[0].value == 1
@@ -146,9 +149,14 @@ def sequence(kind: Kind) -> Kind:
     return Kind(load, lambda items: None if items is None else [kind.dump(item) for item in items])
 
 
+def field_names(cls: Any) -> tuple[str, ...]:
+    """The names of the fields of a dataclass or named tuple, in their order."""
+    return tuple(getattr(cls, "_fields", None) or cls.__dataclass_fields__)
+
+
 def record(cls: Callable[..., Any], kinds: tuple[Kind, ...]) -> Kind:
     """A list that is a `cls`: one kind an element, in the order of its fields."""
-    names = tuple(cls.__dataclass_fields__)  # type: ignore[attr-defined]
+    names = field_names(cls)
     loads = [kind.load for kind in kinds]
 
     def load(node: Node) -> Any:
@@ -156,7 +164,7 @@ def record(cls: Callable[..., Any], kinds: tuple[Kind, ...]) -> Kind:
             return None
         if not isinstance(node, list) or len(node) != len(loads):
             raise _wrong(node, f"a list of {len(loads)}")
-        return cls(*[loader(item) for loader, item in zip(loads, node, strict=True)])
+        return cls(*[None if item is None else loader(item) for loader, item in zip(loads, node, strict=True)])
 
     def dump(value: Any) -> Node:
         if value is None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from metergate.errors import ConfigError
 
@@ -165,5 +165,6 @@ def database(url: str) -> dict[str, Any]:
             "HOST": parts.hostname or "",
             "PORT": str(parts.port or ""),
             "CONN_MAX_AGE": 300,
+            "OPTIONS": dict(parse_qsl(parts.query)),
         }
     raise ConfigError(f"database {parts.scheme!r} is not kept: sqlite:///path or postgresql://user@host/name")

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.utils import timezone
 
 from metergate.errors import DecodeError, LinkError, StorageError
@@ -103,6 +103,11 @@ class Worker:
         act = services.heard if message.payload == b"online" else services.died
         await self._in_database(partial(act, Presence.Kind.GATEWAY, gateway, timezone.now()))
 
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self._in_database(connections.close_all)
+        self._database.shutdown()
+
     async def _in_database(self, work: Callable[[], T]) -> T:
         def whole() -> T:
             close_old_connections()
@@ -134,4 +139,8 @@ def main(config: StationConfig, name: str = "station-ingest") -> None:
 
 
 async def _main(config: StationConfig, name: str) -> None:
-    await Worker(config, client_of(config, name)).run()
+    worker = Worker(config, client_of(config, name))
+    try:
+        await worker.run()
+    finally:
+        await worker.close()

@@ -40,8 +40,10 @@ def text(value: Decimal | int, decimals: int) -> str:
     return number_format(exact, decimals, use_l10n=True, force_grouping=True)
 
 
-def shown(value: Decimal | None, unit: str, decimals: int | None = None) -> tuple[str, str]:
+def shown(value: Decimal | float | None, unit: str, decimals: int | None = None) -> tuple[str, str]:
     """Text and unit of a measured value; a dash where there is none."""
+    if isinstance(value, int | float):
+        value = Decimal(str(value))
     if not isinstance(value, Decimal):
         return MISSING, fit(Decimal(0), unit)[1]
     fitted, name = fit(value, unit)

@@ -71,7 +71,7 @@ class Chart {
       ...this.size(),
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
       scales: { x: { time: true, range: () => this.zoom ?? [x[0], x[x.length - 1]] }, y: { range: (_, __, most) => [0, (most || 1) * 1.08] } },
-      axes: [{ ...axis, grid: { show: false }, values: this.days() }, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString()), label: unit, labelSize: 16, labelGap: 0 }],
+      axes: [{ ...axis, size: 32, grid: { show: false }, values: this.days() }, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString()), label: unit, labelSize: 16, labelGap: 0 }],
       series,
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false } },

@@ -66,7 +66,7 @@ def icon(name: str, label: str = "") -> SafeString:
 
 
 @register.simple_tag
-def num(value: Decimal | None, unit: str = "", decimals: int | None = None) -> SafeString:
+def num(value: Decimal | float | None, unit: str = "", decimals: int | None = None) -> SafeString:
     """A number with its unit smaller and lighter, a thin space between."""
     digits, name = numbers.shown(value, unit, decimals)
     return _numeral(digits, name)

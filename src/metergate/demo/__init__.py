@@ -221,7 +221,7 @@ class Demo:
 
 def _free(wanted: int) -> int:
     """`wanted` if nobody has it, else 0 or any free port."""
-    for port in (wanted, 0):
+    for port in dict.fromkeys((wanted, 0)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

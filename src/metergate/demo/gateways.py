@@ -37,15 +37,12 @@ def street_file(street: Street, ports: Path, data: Path, broker: tuple[str, int]
     """The gateway of the two buildings: collectors on RS485, and a radio receiver."""
     text = head(STREET_GATEWAY, data, broker, password, household=False)
     text += f'[[line]]\nname = "rs485"\nurl = "{ports / "rs485"}"\nprotocol = "mgc1"\nperiod = 30\n'
-    for building, address in COLLECTORS.items():
-        text += f'\n[[line.meter]]\nid = "collector-{address}"\naddress = "{address}"\nname = "Building {building}"\n'
-        text += "[line.meter.channels]\n"
-        for dwelling in street.dwellings:
-            if dwelling.building == building:
-                meters = (dwelling.electricity, dwelling.cold_water, dwelling.gas)
-                text += "".join(
-                    f'{dwelling.channel + place} = "{meter}"\n' for place, meter in enumerate(meters) if meter
-                )
+    for dwelling in street.dwellings:
+        collector = COLLECTORS[dwelling.building]
+        for place, meter in enumerate((dwelling.electricity, dwelling.cold_water, dwelling.gas)):
+            if meter:
+                address = f"{collector}/{dwelling.channel + place}"
+                text += f'[[line.meter]]\nid = "{meter}"\naddress = "{address}"\n'
     text += (
         f'\n[[line]]\nname = "radio"\nurl = "{ports / "radio"}"\nprotocol = "wmbus"\noptions = {{ link_crc = "A" }}\n'
     )
@@ -62,4 +59,6 @@ def house_file(ports: Path, data: Path, broker: tuple[str, int], password: Path)
     for name, meter in (("house", SML_METER), ("ehz", CAPTURED_METER)):
         text += f'\n[[line]]\nname = "{name}"\nurl = "{ports / name}"\nprotocol = "sml"\n'
         text += f'[[line.meter]]\nid = "{meter}"\nname = "{name}"\n'
+        if meter == SML_METER:
+            text += 'mpan = "1023497978063"\nsupplier = "Stadtwerke"\nunit_rate = 0.2847\nstanding_charge = 0.32\n'
     return text

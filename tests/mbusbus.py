@@ -15,15 +15,17 @@ CORPORA = Path(os.environ.get("METERGATE_CORPORA", Path(__file__).parents[2] / "
 
 
 def overlap(answers: Sequence[bytes]) -> bytes:
-    """What the master hears when slaves draw current at once: a 0 of any of them wins over the others' 1."""
-    length = max(map(len, answers))
-    heard = bytearray(length)
-    for at in range(length):
-        octets = [answer[at] for answer in answers if at < len(answer)]
-        value = 0xFF
-        for octet in octets:
-            value &= octet
-        heard[at] = value
+    """What the master hears when slaves draw current at once: a 0 of any of them wins over the others' 1.
+
+    Where they say different things, twice the current is no sign of either: the last octet is lost. (Without that one
+    slave's answer could hide another's, 0 digits under 1 digits, and no master could tell.)
+    """
+    heard = bytearray(b"\xff" * max(map(len, answers)))
+    for answer in answers:
+        for at, octet in enumerate(answer):
+            heard[at] &= octet
+    if len(set(answers)) > 1:
+        heard[-1] = 0
     return bytes(heard)
 
 

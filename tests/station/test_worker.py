@@ -1,4 +1,4 @@
-"""A worker at a real broker: what a gateway publishes is stored and acknowledged, poison is put aside, wills are heard."""
+"""A worker at a real broker: what a gateway publishes is stored and acknowledged, poison put aside, wills heard."""
 
 from __future__ import annotations
 

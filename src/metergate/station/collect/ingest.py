@@ -18,7 +18,7 @@ from metergate.model import Register as Wired
 from metergate.profiles.blocks import Measured
 from metergate.station.archive import services as archive
 from metergate.station.archive.models import Register
-from metergate.station.collect import history, services
+from metergate.station.collect import history, services, watch
 from metergate.station.collect.models import Presence
 from metergate.station.collect.services import Newest
 from metergate.wire.batch import Ack, Batch, Columns
@@ -44,6 +44,7 @@ def store(gateway: str, batch: Batch, at: datetime) -> Ack:
     services.note_latest(newest)
     services.note_events(batch.events, gateway)
     services.heard(Presence.Kind.GATEWAY, gateway, at)
+    watch.hear_wires(ours.values(), at)
     last = max((each.meter_time for each in newest), default=None)
     services.note_intake(gateway, cursor, len(batch.columns) + len(batch.texts), last)
     return Ack(batch.epoch, cursor)

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from metergate.model import Event as Told
 from metergate.model import Quality, Severity
-from metergate.station.archive.models import Channel, Gateway, Installation, Line, Meter
+from metergate.station.archive.models import Gateway, Installation, Line
 from metergate.station.collect.models import Event, Intake, Latest, Presence, Quarter, Trace
 from metergate.station.staff.models import Operator
 
@@ -152,9 +152,3 @@ def note_trace(line: str, at: datetime, direction: str, data: bytes, protocol: s
         line=line, at=at, direction=direction, data=data[:4096], protocol=protocol, text=text[:240]
     )
     Trace.objects.filter(line=line, pk__lte=row.pk - 10 * KEPT_TRACES).delete()
-
-
-def line_of(meters: Iterable[Meter]) -> dict[str, tuple[str, str | None]]:
-    """Line and collector that meters are wired to now, by meter id."""
-    rows = Channel.objects.current().filter(meter__in=list(meters)).select_related("line", "collector")
-    return {row.meter_id: (row.line.code, row.collector.code if row.collector else None) for row in rows}

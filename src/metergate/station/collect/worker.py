@@ -17,7 +17,7 @@ from django.utils import timezone
 from metergate.errors import DecodeError, LinkError, StorageError
 from metergate.links.broker import record_source
 from metergate.links.mqtt import BrokerAddress, Message, MqttClient, read_password
-from metergate.station.collect import ingest, services
+from metergate.station.collect import ingest, services, watch
 from metergate.station.collect.models import Presence
 from metergate.station.conf import StationConfig
 from metergate.wire.batch import decode, encode_ack
@@ -27,6 +27,7 @@ T = TypeVar("T")
 SHARED = "$share/ingest/metergate/{group}/record/+"
 AVAILABLE = "metergate/+/availability"
 AT_ONCE = 32
+WATCH = 30.0
 PAUSE = 5.0
 
 
@@ -45,11 +46,19 @@ class Worker:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.client)
             await self.client.subscribe(AVAILABLE, self.available)
+            watchman = asyncio.create_task(self._watch(), name="watchdog")
+            stack.callback(watchman.cancel)
             if self.config.records:
                 await self._stream()
             else:
                 await self.client.subscribe(SHARED.format(group=self.config.group), self.taken, qos=1)
                 await asyncio.Event().wait()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH)
+            for code in await self._in_database(lambda: watch.look(timezone.now())):
+                log.warning("%s does not answer any more", code)
 
     async def _stream(self) -> None:
         while True:

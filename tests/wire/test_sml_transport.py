@@ -1,10 +1,13 @@
 """Transport frames and their finding: escapes, padding, check sums, noise, cut telegrams, any chunking."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from metergate.wire.base import Found, Problem, Telegram
+from metergate.wire.sml import transport
 from metergate.wire.sml.receiver import SmlReceiver
 from metergate.wire.sml.transport import (
     ESCAPE,
@@ -185,6 +188,23 @@ def test_endless_escapes_stay_bounded() -> None:
     for _ in range(100):
         list(receiver.receive(START + b"\x1b" * 1000))
     assert len(receiver.framer._buffer) <= 3100
+
+
+@pytest.mark.parametrize("end", [b"", ESCAPE + b"\x1a\x00\xaa\xbb"])
+def test_starts_that_could_be_payload_are_not_searched_again_and_again(end: bytes, monkeypatch: Any) -> None:
+    """Each of a thousand doubled escapes looks like a start; what lies behind is looked at once."""
+    looked = []
+
+    def counting(buffer: bytes | bytearray, at: int) -> tuple[int, int]:
+        mark, seen = find_mark(buffer, at)
+        looked.append(max(seen - at, 0))
+        return mark, seen
+
+    monkeypatch.setattr(transport, "find_mark", counting)
+    data = START + (ESCAPE * 2 + b"\x01" * 4) * 1000 + end + EMH
+    found = receive(data)
+    assert [item.data for item in found if isinstance(item, Telegram)] == [EMH]
+    assert sum(looked) < 3 * len(data)
 
 
 @pytest.mark.parametrize(

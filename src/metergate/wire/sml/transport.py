@@ -102,6 +102,7 @@ class Framer:
         self._buffer = bytearray()
         self._inside = False  # the buffer begins with a start mark
         self._seen = 0  # no start, or no mark, lies before this place of the buffer
+        self._clear = 0  # up to here in the stream no telegram that began before it has a mark
         self._run = 0  # bytes of noise not yet told of
         self._told = 0  # up to here a problem has accounted for the bytes
 
@@ -145,7 +146,7 @@ class Framer:
         if found.start() or self._run:
             yield from self._skip(found.start())
             yield from self._tell(self._base)
-        self._inside, self._seen = True, 8
+        self._inside, self._seen = True, max(8, self._clear - self._base)
 
     def _advance(self) -> Iterator[Found]:
         """Look for the mark that ends the telegram at the front of the buffer, one way or another."""
@@ -156,6 +157,7 @@ class Framer:
             self._give_up(1)
             return
         mark, self._seen = find_mark(buffer, self._seen)
+        self._clear = self._base + (self._seen if mark < 0 else mark)
         if max(mark, self._seen if mark < 0 else 0) > self._limit - 8:
             yield self._lose("bad_value", f"no end within {self._limit} bytes", self._limit)
             self._give_up(1)

@@ -110,9 +110,13 @@ _KAMSTRUP = (
     "2269 1269 0269 05FF09 05FF0A 02FD17",
     "0404 04843C 042B 04AB3C",
 )
+_ENGELMANN = (
+    "426C 4413 01FD17 840113 C40113 840213 C40213 840313 C40313 840413 C40413 840513 C40513 840613 C40613 840713 "
+    "C40713 840813 046D 0413",
+)
 SHIPPED: dict[int, Headers] = {
     signature(headers): headers
-    for line in _KAMSTRUP
+    for line in _KAMSTRUP + _ENGELMANN
     for headers in [tuple(bytes.fromhex(word) for word in line.split())]
 }
-"""Layouts that Kamstrup's meters send; each proves itself by its signature and by every telegram's own CRC."""
+"""Layouts of these makers' meters; each proves itself by its signature and by every telegram's own CRC."""

@@ -8,15 +8,16 @@ from functools import partial
 
 from metergate.bits import Cursor
 from metergate.errors import ApplicationError, BadChecksum, DecodeError, Unsupported
-from metergate.model import MeterIdentity
+from metergate.model import Medium, MeterIdentity, Reading
 from metergate.wire.base import Problem, Telegram
 from metergate.wire.mbus.names import MEDIA
 from metergate.wire.mbus.records import Records, decode_records, split_records
+from metergate.wire.wmbus import makers
 from metergate.wire.wmbus.compact import Formats
 from metergate.wire.wmbus.fast import Shortcuts
 from metergate.wire.wmbus.layers import ALARMS, COMMANDS, COMPACT, ELL, ERRORS, LINK_MANAGEMENT, MAKER, Ell, Tpl
 from metergate.wire.wmbus.link import FIRST, Address, Format, Link, on_line
-from metergate.wire.wmbus.models import amend, own_format
+from metergate.wire.wmbus.models import STRAY, STRAY_BYTES, amend, behind_adapter
 from metergate.wire.wmbus.peel import Context, Layers, peel
 from metergate.wire.wmbus.security import CHECK
 
@@ -77,28 +78,40 @@ class Decoder:
 
     def _decode(self, telegram: bytes, offset: int, form: Format, frame: bytes, at: datetime | None) -> Telegram:
         layers = Layers(Link.of(telegram))
-        records = _EMPTY
+        readings: tuple[Reading, ...] = ()
         problems: tuple[Problem, ...] = ()
         try:
             peel(telegram, layers, self.context, at)
-            records = self._records(layers, at)
+            readings = self._readings(telegram, layers, at)
         except DecodeError as error:
             place = min(on_line(error.offset, form), len(frame))
             problems = (Problem(error.code, offset + place, error.reason),)
-        amended = amend(records, layers.address)
-        who = identity(layers.address)
-        if self._shortcuts and amended is records and not problems:
-            self._shortcuts.learn(telegram, layers, who, records)
         valid = not any(problem.code == BadChecksum.code for problem in problems)
         shown = Frame(partial(describe, telegram, form, layers))
-        return Telegram(NAME, offset, len(frame), valid, frame, who, shown, amended.readings, problems)
+        return Telegram(NAME, offset, len(frame), valid, frame, _who(layers), shown, readings, problems)
+
+    def _readings(self, telegram: bytes, layers: Layers, at: datetime | None) -> tuple[Reading, ...]:
+        """What an opened telegram says. Only telegrams of the plain standard are read the short way next time."""
+        own = makers.payload(layers.address, layers.tpl.ci) if layers.tpl else None
+        if own is not None and layers.payload is not None:
+            key = self.context.keys.of(layers.address, layers.link.address)
+            block = makers.Block(layers.payload, layers.link.address, layers.tpl.ci if layers.tpl else 0, telegram, key)
+            return _made(own.decode, block, layers, at)
+        records = self._records(layers, at)
+        more = _tail(records, layers, at)
+        if not records.readings and not more and records.manufacturer_data:
+            raise Unsupported("the payload is in the maker's own format", layers.base)
+        amended = amend(records, layers.address)
+        if self._shortcuts and amended is records and not more and layers.named is None and not layers.stray:
+            self._shortcuts.learn(telegram, layers, identity(layers.address), records)
+        return amended.readings + more
 
     def _records(self, layers: Layers, at: datetime | None) -> Records:
         """The records in the payload of an opened telegram; the layout for compact frames is remembered."""
         tpl, payload = layers.tpl, layers.payload
         if tpl is None or payload is None or tpl.ci in LINK_MANAGEMENT or tpl.ci in COMMANDS or tpl.ci in ALARMS:
             return _EMPTY
-        if tpl.ci in MAKER or own_format(layers.address):
+        if tpl.ci in MAKER:
             raise Unsupported(f"CI {tpl.ci:02X}H: the payload is in the maker's own format", layers.base)
         if tpl.ci in ERRORS:
             raise ApplicationError(_complaint(payload), layers.base)
@@ -107,19 +120,49 @@ class Decoder:
         found = _decoded(payload, layers, at)
         if tpl.ci not in COMPACT:
             self.formats.learn(record.dif + record.vif for record in found.raw)
-        if found.manufacturer_data and not found.readings:
-            raise Unsupported("the payload is in the maker's own format", layers.base)
         return found
 
 
-def _decoded(payload: bytes, layers: Layers, at: datetime | None) -> Records:
-    status = layers.tpl.status if layers.tpl else None
+def _made(decode: makers.Decode, block: makers.Block, layers: Layers, at: datetime | None) -> tuple[Reading, ...]:
+    """The readings of a maker's block at the end of the payload; its errors point into the telegram."""
     try:
-        return decode_records(payload, layers.address.id, base=layers.base, at=at, status=status)
+        items = decode(block)
+    except DecodeError as error:
+        start = layers.base + len(layers.payload or b"") - len(block.data)
+        raise type(error)(error.reason, start + error.offset) from error
+    return makers.readings(items, layers.address.id, at, layers.tpl.status if layers.tpl else None)
+
+
+def _tail(records: Records, layers: Layers, at: datetime | None) -> tuple[Reading, ...]:
+    """The readings in what stands behind DIF 0F, where it is known how such a meter fills it."""
+    decode = makers.tail(layers.address)
+    if decode is None or not records.manufacturer_data:
+        return ()
+    return _made(decode, makers.Block(records.manufacturer_data, layers.address), layers, at)
+
+
+def _decoded(payload: bytes, layers: Layers, at: datetime | None) -> Records:
+    try:
+        found = _split(payload, layers, at)
+        layers.named = behind_adapter(found, layers.address)
+        return found if layers.named is None else _split(payload, layers, at)
     except DecodeError as error:
         if layers.tpl and layers.tpl.mode > LAST_MODE:
             raise Unsupported(f"security mode {layers.tpl.mode} is not known", layers.base) from error
         raise
+
+
+def _split(payload: bytes, layers: Layers, at: datetime | None) -> Records:
+    """The records, without the octets that some models put behind them."""
+    address, status = layers.address, layers.tpl.status if layers.tpl else None
+    read = partial(decode_records, meter=address.id, base=layers.base, at=at, status=status)
+    try:
+        return read(payload)
+    except DecodeError:
+        if (address.manufacturer, address.version, address.device) not in STRAY:
+            raise
+        layers.stray, layers.payload = True, payload[:-STRAY_BYTES]
+        return read(layers.payload)
 
 
 _COMPLAINTS = {
@@ -140,9 +183,15 @@ def _complaint(payload: bytes) -> str:
     return f"the meter reports error {code:02X}H: {_COMPLAINTS.get(code, 'unknown')}"
 
 
-def identity(address: Address) -> MeterIdentity:
-    """Who the meter is."""
-    return MeterIdentity(address.id, address.manufacturer, MEDIA.get(address.device), address.version)
+def identity(address: Address, medium: Medium | None = None) -> MeterIdentity:
+    """Who the meter is; `medium` where its device type does not tell that."""
+    medium = medium or makers.MEDIA.get((address.manufacturer, address.device)) or MEDIA.get(address.device)
+    return MeterIdentity(address.id, address.manufacturer, medium, address.version)
+
+
+def _who(layers: Layers) -> MeterIdentity:
+    own = makers.payload(layers.address, layers.tpl.ci) if layers.tpl else None
+    return identity(layers.address, own.medium if own else None)
 
 
 def describe(telegram: bytes, form: Format, layers: Layers) -> dict[str, object]:
@@ -161,7 +210,8 @@ def describe(telegram: bytes, form: Format, layers: Layers) -> dict[str, object]
         found |= _tpl(layers.tpl)
         found["protected"] = layers.protected
     if layers.payload is not None and layers.tpl:
-        found |= _payload(layers.payload, layers.tpl.ci)
+        own = makers.payload(layers.address, layers.tpl.ci)
+        found |= {"manufacturer_data": layers.payload.hex()} if own else _payload(layers.payload, layers.tpl.ci)
     return found
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from decimal import Context, Decimal
 
-from metergate.model import Reading, Unit
+from metergate.model import Quality, Reading, Unit
 from metergate.wire.mbus.names import MEDIA
 from metergate.wire.mbus.records import RawRecord, Records
+from metergate.wire.wmbus import makers
 from metergate.wire.wmbus.link import Address
 from metergate.wire.wmbus.profile import expand
 
@@ -15,10 +18,20 @@ MEANINGS: dict[tuple[str, bytes], _Meaning] = {
     ("KAM", b"\xff\x07"): ("forward_energy", Unit.M3_DEG_C),
     ("KAM", b"\xff\x08"): ("return_energy", Unit.M3_DEG_C),
     ("AXI", b"\xfd\x74"): ("remaining_battery", Unit.PERCENT),
+    ("QDS", b"\xbb\x56"): ("volume_flow", Unit.M3_PER_H),
+    **{
+        (maker, bytes((vif,))): ("temperature_difference", Unit.DEG_C)
+        for maker in ("AXI", "EFE", "DME")
+        for vif in range(0x60, 0x64)
+    },
 }
-"""Quantity and unit by manufacturer and VIF, where the standard leaves them to the maker or the maker left it."""
-OWN_FORMAT = {("BFW", 0x02, 0x08), ("APA", 0x05, 0x07)}
-"""Manufacturer, version and device type of meters that put their own format behind a header of the standard."""
+"""Quantity and unit by manufacturer and VIF, where the standard leaves them to the maker or the maker left it.
+
+A difference of temperatures is the same number in K, as the standard has it, and in degC, as these meters show it.
+"""
+STRAY = {("MAD", 0x50, 0x07), ("QDS", 0x18, 0x06)}
+"""Manufacturer, version and device type of meters whose last octets are of no record."""
+STRAY_BYTES = 2
 TRANSPOSED = {"HYD", "DME"}
 """Makers whose older meters send version and type before the id."""
 
@@ -31,12 +44,16 @@ def printed(address: Address) -> Address:
     return Address(address.maker, number, address.number[0], address.number[1])
 
 
+_ADAPTERS = frozenset((0x36, 0x37))
 _METERED = frozenset(code for code in MEDIA if code not in (0x18, 0x19, 0x1A, 0x1B, 0x1C))
 
 
-def own_format(address: Address) -> bool:
-    """Whether such a meter's payload is no records, whatever it looks like."""
-    return (address.manufacturer, address.version, address.device) in OWN_FORMAT
+def behind_adapter(records: Records, address: Address) -> Address | None:
+    """The meter that an adapter names in a record (VIF 79, 8 octets), if it is another than the header's."""
+    if address.device not in _ADAPTERS:
+        return None
+    named = (Address.long(raw.data) for raw in records.raw if raw.vif == b"\x79" and len(raw.data) == 8)
+    return next((other for other in named if other.number != address.number), None)
 
 
 def amend(records: Records, address: Address) -> Records:
@@ -44,10 +61,67 @@ def amend(records: Records, address: Address) -> Records:
     found: list[Reading] = []
     changed = False
     for raw, reading in zip(records.raw, records.readings, strict=True):
-        more = expand(raw, reading) or _renamed(raw, reading, address)
-        changed = changed or more is not None
+        more = expand(raw, reading) or _own(raw, reading, address) or _renamed(raw, reading, address)
+        changed = changed or bool(more)
         found += more or [reading]
+    calculate = CALCULATED.get((address.manufacturer, address.version))
+    if calculate is not None and (more := calculate(found)):
+        found, changed = found + more, True
     return replace(records, readings=tuple(found)) if changed else records
+
+
+def _own(raw: RawRecord, reading: Reading, address: Address) -> list[Reading]:
+    """What a record holds whose VIF the maker defined; nothing where that is not known."""
+    decode = makers.RECORDS.get((address.manufacturer, raw.vif))
+    items = decode(makers.Block(raw.data, address)) if decode else []
+    return list(makers.readings(items, reading.meter, reading.received, reading.status))
+
+
+def _sum_of_phases(readings: Sequence[Reading]) -> list[Reading]:
+    """The power of all phases, where a meter sends that of each of three."""
+    phases = [one for one in readings if one.register.quantity == "power" and one.register.address in _PHASES]
+    values = [one.value for one in phases if isinstance(one.value, Decimal)]
+    if len(values) != len(_PHASES):
+        return []
+    where = replace(phases[0].register, address="power:sum")
+    return [replace(phases[0], register=where, value=sum(values, Decimal(0)), raw=None, notes=("sum of the phases",))]
+
+
+_PHASES = tuple(f"power:maker_0{phase}" for phase in (1, 2, 3))
+_ROOT = Context(prec=28)
+
+
+def _apparent(readings: Sequence[Reading]) -> list[Reading]:
+    """The apparent energy that active and reactive energy of the same direction make, in kVAh: calculated, so doubtful.
+
+    The meter sends none; over time it may be more than this.
+    """
+    energies = {one.register.address or one.register.quantity: one for one in readings if one.register.storage == 0}
+    active, reactive = energies.get("energy"), energies.get("reactive_energy")
+    if active is None or reactive is None or not active.unit or not reactive.unit:
+        return []
+    if not isinstance(active.value, Decimal) or not isinstance(reactive.value, Decimal):
+        return []
+    p, q = active.value * active.unit.into(Unit.KWH), reactive.value * reactive.unit.into(Unit.KVARH)
+    value = _ROOT.sqrt(p * p + q * q).quantize(Decimal("1e-6"))
+    where = replace(active.register, quantity="apparent_energy", unit=Unit.KVAH, scaler=0, address=None)
+    return [
+        replace(
+            active,
+            register=where,
+            value=value,
+            raw=None,
+            quality=Quality.ESTIMATED,
+            notes=("calculated from active and reactive energy",),
+        )
+    ]
+
+
+CALCULATED: dict[tuple[str, int], Callable[[Sequence[Reading]], list[Reading]]] = {
+    ("EBZ", 0x01): _sum_of_phases,
+    ("GAV", 0x00): _apparent,
+}
+"""What follows from a model's readings and is expected of it, by manufacturer and version; the notes say so."""
 
 
 def _renamed(raw: RawRecord, reading: Reading, address: Address) -> list[Reading] | None:

@@ -42,10 +42,16 @@ class Layers:
     payload: bytes | None = None
     base: int = 0
     protected: bool = False
+    named: Address | None = None
+    """Whom a record names, where the header only names the radio adapter."""
+    stray: bool = False
+    """Octets that belong to no record were left out from the end."""
 
     @property
     def address(self) -> Address:
         """The meter's own address: the long header's where there is one, not its radio adapter's."""
+        if self.named:
+            return self.named
         return self.tpl.address if self.tpl and self.tpl.address else printed(self.link.address)
 
 

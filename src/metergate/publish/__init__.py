@@ -10,11 +10,13 @@ from metergate.publish.base import MeterCard, Mqtt, Publisher
 from metergate.publish.glow import GlowPublisher, GlowSettings
 from metergate.publish.homeassistant import HomeAssistantPublisher, HomeAssistantSettings
 from metergate.publish.native import NativePublisher, NativeSettings
+from metergate.publish.sparkplug import SparkplugPublisher, SparkplugSettings
 
 PUBLISHERS: dict[str, type[Publisher]] = {
     "native": NativePublisher,
     "homeassistant": HomeAssistantPublisher,
     "glow": GlowPublisher,
+    "sparkplug": SparkplugPublisher,
 }
 
 __all__ = [
@@ -28,4 +30,6 @@ __all__ = [
     "NativePublisher",
     "NativeSettings",
     "Publisher",
+    "SparkplugPublisher",
+    "SparkplugSettings",
 ]

@@ -140,13 +140,13 @@ class EdgeNode:
         if known is None or not known.alive:
             return
         changed: list[Metric] = []
-        properties = {} if quality == GOOD else {"Quality": Property(DataType.INT32, quality)}
+        graded = {} if quality == GOOD else {"Quality": Property(DataType.INT32, quality)}
         for name, value in values.items():
             old = known.metrics[name]
-            new = replace(old, value=value, timestamp=ms(at), properties=properties)
-            known.metrics[name] = new
-            if value != old.value or dict(old.properties) != properties:
-                changed.append(replace(new, name=None))
+            kept = {key: found for key, found in old.properties.items() if key != "Quality"}
+            new = known.metrics[name] = replace(old, value=value, timestamp=ms(at), properties=kept | graded)
+            if value != old.value or new.properties != old.properties:
+                changed.append(replace(new, name=None, properties=graded))
         if changed and self.born:
             yield self._out("NDATA" if device is None else "DDATA", device, changed, now)
 

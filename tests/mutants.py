@@ -353,22 +353,26 @@ def left_behind(line: Line, count: int, seed: int, times: int = 4) -> int:
     return sys.getallocatedblocks() - before
 
 
+def _try(line: Line, receiver: Receiver, data: bytes, dice: Dice, tally: Tally) -> None:
+    base, start = receiver.position, time.process_time()
+    found = _heard(receiver, _chunks(dice, data))
+    tally.slowest = max(tally.slowest, time.process_time() - start)
+    _check(line, data, base, found, tally)
+
+
 def fuzz(line: Line, count: int, seed: int) -> Tally:
     """Feed `count` spoilt telegrams. AssertionError names the first that broke a promise."""
     dice = random.Random(f"{seed} {line.name}")
     tally, began, receiver, before = Tally(line.name, count), time.perf_counter(), line.receiver(), 0
     for number in range(count):
-        if number == count // 2:
-            before = memory()
-        if number % LIFE == 0:
-            receiver = line.receiver()
-            _heard(receiver, iter(line.frames))
-        data = mutant(dice, line)
-        base, start = receiver.position, time.process_time()
+        before = memory() if number == count // 2 else before
+        data = b""
         try:
-            found = _heard(receiver, _chunks(dice, data))
-            tally.slowest = max(tally.slowest, time.process_time() - start)
-            _check(line, data, base, found, tally)
+            if number % LIFE == 0:
+                receiver = line.receiver()
+                _heard(receiver, iter(line.frames))
+            data = mutant(dice, line)
+            _try(line, receiver, data, dice, tally)
             if number % 8 == 0:
                 _answers(line, data)
         except Exception as error:

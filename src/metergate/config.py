@@ -49,6 +49,8 @@ def _checks(settings: Settings) -> Iterator[tuple[Keys, Callable[[], object]]]:
         yield ("mqtt", "url"), partial(BrokerAddress.parse, mqtt.url)
         for name in ("password_file", "ca", "cert", "key"):
             yield ("mqtt", name), partial(_file, getattr(mqtt, name))
+    if settings.station:
+        yield ("station", "key_file"), partial(_file, settings.station.key_file)
     for at, line in enumerate(settings.line):
         yield ("line", at, "protocol"), partial(_protocol, line.protocol)
         yield ("line", at, "url"), partial(check_address, line.url)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -12,17 +13,23 @@ from metergate.errors import DecodeError, MetergateError, NoAnswer
 from metergate.links.loop import pair
 from metergate.meters.driver import Line
 from metergate.meters.pollers import POLLERS, Poller, Target
+from metergate.meters.translate import Translator
 from metergate.model import CloseValve, Command, Disconnect, Obis, OpenValve, Outcome, SetClock
 from metergate.wire.base import Responder, Telegram
 from metergate.wire.cjt188 import Meter as CjtMeter
 from metergate.wire.cjt188 import dialogue as cjt
 from metergate.wire.dlt645 import Meter as Dlt645Meter
 from metergate.wire.dlt645 import dialogue as dlt
+from metergate.wire.mbus import reader as mbus
+from metergate.wire.mbus.records import record
+from metergate.wire.mbus.slave import Slave, pages
+from metergate.wire.mbus.telegram import LongHeader
 
 pytestmark = pytest.mark.anyio
 INSTALLED = datetime(2026, 1, 1, tzinfo=UTC)
 ENERGY, WATER = Obis.parse("1-0:1.8.0"), Obis.parse("8-0:1.0.0")
-VALUES = {ENERGY: Decimal("1234.56"), WATER: Decimal("87.65")}
+VOLUME = Obis.parse("6-0:2.0.0")
+VALUES = {VOLUME: Decimal("12.34"), ENERGY: Decimal("1234.56"), WATER: Decimal("87.65")}
 
 
 def source(obis: Obis, at: datetime) -> Decimal | None:
@@ -37,8 +44,15 @@ def water(address: str = "11223344556677") -> CjtMeter:
     return CjtMeter(0x10, address, source, INSTALLED)
 
 
+def heat() -> Slave:
+    """A wired M-Bus heat meter at primary address 5: energy and volume."""
+    records = [record(b"\x04", b"\x06", Decimal(5_000_000)), record(b"\x0c", b"\x14", Decimal("12.34"))]
+    return Slave(LongHeader("12345678", "KAM", 8, 4), pages(records), 5)
+
+
 MODELS: dict[str, tuple[Callable[[], Responder], Target, Obis]] = {
     "dlt645": (dlt645, Target("112233445566", "112233445566"), ENERGY),
+    "mbus": (heat, Target("12345678", "5"), VOLUME),
     "cjt188": (water, Target("11223344556677", "10:11223344556677"), WATER),
 }
 
@@ -48,13 +62,19 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """In memory nobody has to be waited for long."""
     monkeypatch.setattr(dlt.ask, "__defaults__", (dlt.Line(timeout=0.05), None))
     monkeypatch.setattr(cjt, "LINE", cjt.Line(timeout=0.05))
+    monkeypatch.setattr(mbus, "_BITS", 24)
+
+
+QUICK = {"delay": Decimal(0)}
+"""Options of a line without converters."""
 
 
 async def read(poller: Poller, target: Target, meters: list[Responder], fault: Fault | None = None) -> Telegram:
     ours, theirs = pair()
     line, serving = Line(ours), asyncio.create_task(serve(theirs, meters, fault))
     try:
-        return await line.ask(poller.read(target))
+        telegram = await line.ask(poller.read(target))
+        return replace(telegram, readings=Translator()(telegram))
     finally:
         await stop(serving)
         await line.close()
@@ -67,7 +87,7 @@ def value(telegram: Telegram, obis: Obis) -> object:
 @pytest.mark.parametrize("protocol", MODELS)
 async def test_a_meter_is_read(protocol: str) -> None:
     make, target, obis = MODELS[protocol]
-    telegram = await read(POLLERS[protocol]({}), target, [make()])
+    telegram = await read(POLLERS[protocol](QUICK), target, [make()])
     assert value(telegram, obis) == VALUES[obis]
     assert telegram.meter is not None
     assert telegram.meter.id == target.id
@@ -78,7 +98,7 @@ async def test_a_meter_is_read(protocol: str) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_faults_end_in_right_values(protocol: str, fault: str) -> None:
     make, target, obis = MODELS[protocol]
-    telegram = await read(POLLERS[protocol]({}), target, [make()], FAULTS[fault])
+    telegram = await read(POLLERS[protocol](QUICK), target, [make()], FAULTS[fault])
     assert value(telegram, obis) == VALUES[obis]
 
 
@@ -86,14 +106,14 @@ async def test_faults_end_in_right_values(protocol: str, fault: str) -> None:
 async def test_a_dead_meter_is_no_answer(protocol: str) -> None:
     _, target, _ = MODELS[protocol]
     with pytest.raises(NoAnswer):
-        await read(POLLERS[protocol]({}), target, [])
+        await read(POLLERS[protocol](QUICK), target, [])
 
 
 @pytest.mark.parametrize("protocol", MODELS)
 async def test_other_meters_on_the_line_do_not_matter(protocol: str) -> None:
     make, target, obis = MODELS[protocol]
     others: list[Responder] = [dlt645("998877665544"), water("99887766554433")]
-    telegram = await read(POLLERS[protocol]({}), target, [*others, make()])
+    telegram = await read(POLLERS[protocol](QUICK), target, [*others, make()])
     assert value(telegram, obis) == VALUES[obis]
 
 
@@ -105,14 +125,14 @@ async def test_two_meters_with_one_address_give_no_wrong_value(protocol: str) ->
         return [bytes(byte & 0x5A for byte in answer)]
 
     with pytest.raises((NoAnswer, DecodeError)):
-        await read(POLLERS[protocol]({}), target, [make(), make()], collide)
+        await read(POLLERS[protocol](QUICK), target, [make(), make()], collide)
 
 
 async def execute(command: Command, meter: Responder, protocol: str, target: Target) -> Outcome:
     ours, theirs = pair()
     line, serving = Line(ours), asyncio.create_task(serve(theirs, [meter]))
     try:
-        return await line.ask(POLLERS[protocol]({}).execute(target, command, datetime.now(UTC)))
+        return await line.ask(POLLERS[protocol](QUICK).execute(target, command, datetime.now(UTC)))
     finally:
         await stop(serving)
         await line.close()
@@ -142,3 +162,9 @@ async def test_setting_a_clock() -> None:
 
 def test_our_errors_have_a_root() -> None:
     assert issubclass(NoAnswer, MetergateError)
+
+
+async def test_an_mbus_meter_by_its_secondary_address() -> None:
+    other = Slave(LongHeader("87654321", "KAM", 8, 4), [b""], 5)
+    telegram = await read(POLLERS["mbus"](QUICK), Target("12345678", "12345678"), [other, heat()])
+    assert value(telegram, VOLUME) == VALUES[VOLUME]

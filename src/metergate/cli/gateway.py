@@ -68,7 +68,7 @@ def status(config: Path = DEFAULT, /, *, socket: Path | None = None, json_output
 
 def _show(status: Json) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console()
     mqtt, spool = status["mqtt"], status["spool"]
@@ -82,7 +82,7 @@ def _show(status: Json) -> None:
         state = f"{line['state']} {line['reason']}"
         lines.add_row(line["name"], line["protocol"], state, str(line["telegrams"]), str(line["readings"]), problems)
     console.print(lines)
-    meters = Table("meter", "line", "medium", "state", "age, s", "values", title="Meters")
+    meters = Table(Column("meter", no_wrap=True), "line", "medium", "state", "age, s", "values", title="Meters")
     for meter in status["meters"]:
         values = "\n".join(f"{name} {value}" for name, value in meter["values"].items())
         meters.add_row(

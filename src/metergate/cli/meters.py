@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cyclopts import App
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from metergate.errors import ConfigError
 from metergate.meters.examples import check_example, check_map, corpora
@@ -25,7 +25,7 @@ def list_meters(*, protocol: str | None = None) -> None:
     protocol
         Only those of one protocol.
     """
-    table = Table("map", "brand", "model", "protocol", "medium", "registers")
+    table = Table(Column("map", no_wrap=True), "brand", "model", "protocol", "medium", "registers")
     for name, one in load_maps().items():
         if protocol in (None, one.protocol):
             table.add_row(name, one.brand, one.model, one.protocol, one.medium.value, str(len(one.register)))

@@ -33,6 +33,7 @@ class MeterState:
     heard_at: datetime | None = None
     readings: tuple[Reading, ...] = ()
     problem: str = ""
+    twice: bool = False
 
     @property
     def id(self) -> str:
@@ -94,7 +95,11 @@ class Hub:
     """Takes in what lines find and hands it to the sinks."""
 
     def __init__(
-        self, source: str, sinks: Iterable[Sink] = (), monotonic: Callable[[], float] = time.monotonic
+        self,
+        source: str,
+        sinks: Iterable[Sink] = (),
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.source = source
         self.sinks = list(sinks)
@@ -102,9 +107,9 @@ class Hub:
         self.lines: dict[str, LineState] = {}
         self.watch = Watch()
         self.clocks = MeterClocks()
-        self.host = HostClock(time.time(), monotonic())
+        self.host = HostClock(wall(), monotonic())
         self.events = 0
-        self._monotonic = monotonic
+        self._monotonic, self._wall = monotonic, wall
 
     def telegram(
         self, line: LineState, telegram: Telegram, readings: tuple[Reading, ...], settings: Meter, keep: bool = True
@@ -117,8 +122,11 @@ class Hub:
             return
         line.readings += len(readings)
         known = self.meters.get(telegram.meter.id) or self._meet(line, telegram, settings)
+        now = self._monotonic()
+        if known.line != line.name and not self._takes_over(known, line, now):
+            return
         known.telegrams += 1
-        now = known.heard = self._monotonic()
+        known.heard = now
         known.heard_at = readings[0].received
         known.readings = readings = self.clocks.check(readings)
         if self.watch.heard(known.id, now) and known.telegrams > 1:
@@ -127,6 +135,18 @@ class Hub:
         for sink in self.sinks:
             if keep or not sink.keeps:
                 sink.accept(known, readings)
+
+    def _takes_over(self, known: MeterState, line: LineState, now: float) -> bool:
+        """A meter heard on two lines counts on one of them, as long as it is heard there."""
+        line.foreign += 1
+        if not known.twice:
+            known.twice = True
+            self.event("METER_TWICE", known.id, Severity.WARNING, lines=[known.line, line.name])
+        rhythm = self.watch.meters[known.id]
+        if now - rhythm.last <= rhythm.patience:
+            return False
+        known.line = line.name
+        return True
 
     def history(self, line: LineState, meter: MeterIdentity, readings: tuple[Reading, ...]) -> None:
         """Readings that somebody stored: they are kept, and shown to nobody as live."""
@@ -173,7 +193,7 @@ class Hub:
             self.event("METER_SILENT", meter, Severity.WARNING)
             if known:
                 self._tell(lambda sink, known=known: sink.silent(known))  # type: ignore[misc]
-        if step := self.host.jumped(time.time(), now):
+        if step := self.host.jumped(self._wall(), now):
             self.event("CLOCK_JUMPED", self.source, Severity.WARNING, seconds=round(step, 3))
 
     def forget(self, line: str) -> None:

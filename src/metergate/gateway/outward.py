@@ -5,33 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from metergate.gateway.broker import client_of
 from metergate.gateway.commands import Commander
 from metergate.gateway.hub import Hub
 from metergate.gateway.publishers import PublisherSink, make_publishers
 from metergate.gateway.record import Recorder, Sender
-from metergate.gateway.settings import Mqtt, Settings
-from metergate.links.mqtt import Message, MqttClient, State, Tls, Will, read_password
+from metergate.gateway.settings import Settings
+from metergate.links.mqtt import Message, State, Will
+
+if TYPE_CHECKING:
+    from metergate.gateway.live import Live
 
 log = structlog.get_logger(__name__)
 Part = tuple[str, Callable[[], Awaitable[None]]]
-
-
-def client_of(mqtt: Mqtt, client_id: str, will: Will | Callable[[], Will] | None = None) -> MqttClient:
-    """An MQTT client by the settings. ConfigError: address, password file or TLS files."""
-    return MqttClient(
-        mqtt.url,
-        mqtt.client_id or client_id,
-        password=read_password(mqtt.password_file),
-        tls=Tls(mqtt.ca, mqtt.cert, mqtt.key),
-        plain=mqtt.plain,
-        will=will,
-        keepalive=mqtt.keepalive,
-        linger=0.0,
-    )
 
 
 class Outward:
@@ -39,7 +29,7 @@ class Outward:
 
     def __init__(self, settings: Settings, hub: Hub, recorder: Recorder | None, commander: Commander) -> None:
         assert settings.mqtt is not None
-        self._settings, self._hub, self._commander = settings, hub, commander
+        self._settings = settings
         self.availability = f"metergate/{settings.id}/availability"
         self.client = client_of(
             settings.mqtt, f"metergate-{settings.id}", Will(self.availability, b"offline", retain=True)
@@ -56,6 +46,12 @@ class Outward:
                 recorder, self._send, limit=station.batch, delay=float(station.delay), resend=float(station.resend)
             )
         self.publishers = make_publishers(settings, self.client)
+        self.live: Live | None = None
+        if settings.station and settings.station.sparkplug:
+            from metergate.gateway.live import Live
+
+            self.live = Live(settings, settings.mqtt, settings.station, commander)
+            self.publishers.append(self.live.publisher)
         hub.sinks.append(PublisherSink(self.publishers))
 
     def start(self) -> Iterator[Part]:
@@ -64,6 +60,8 @@ class Outward:
         if self.sender:
             yield "acknowledgements", self._listen
             yield "record lane", self.sender.run
+        if self.live:
+            yield "live lane", self.live.run
         for publisher in self.publishers:
             yield f"publisher {publisher.name}", publisher.run
 
@@ -92,6 +90,8 @@ class Outward:
         if self.client.state is State.ONLINE:
             self.client.send(self.availability, b"offline", retain=True)
         await self.client.close()
+        if self.live:
+            await self.live.close()
 
     def status(self) -> dict[str, Any]:
         """For the status."""
@@ -106,4 +106,6 @@ class Outward:
         if self.sender:
             names = ("batches", "resent", "acknowledgements", "bad_acknowledgements")
             told |= {name: getattr(self.sender, name) for name in names}
+        if self.live:
+            told["live"] = self.live.client.state.value
         return told

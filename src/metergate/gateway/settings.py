@@ -116,6 +116,10 @@ class Station:
     """When a batch is sent again that nobody acknowledged."""
     sparkplug: bool = True
     """Live values and commands by Sparkplug B."""
+    primary: str | None = None
+    """The Sparkplug host without which nothing is said live."""
+    key_file: Path | None = None
+    """The station's public key (Ed25519, hex) by which orders to valves and relays are signed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from metergate import errors
 from metergate.cli import app
+from metergate.gateway import settings as gateway_settings
+from metergate.meters.map import MeterMap, load_maps
 from metergate.wire import protocols
 
 PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -42,16 +46,36 @@ def protocol_table() -> str:
 
 def meter_table() -> str:
     """Every meter map with what it delivers."""
-    from metergate.meters.docs import markdown
+    maps = sorted(load_maps().values(), key=lambda each: each.name)
+    rows = "".join(
+        f"| `{each.name}` | {each.brand} | {each.model} | {each.protocol} | {_values(each)} |\n" for each in maps
+    )
+    told = f"{len(maps)} models have a map; any other meter of these protocols is read generically."
+    return f"# Supported meters\n\n{told}\n\n| map | brand | model | protocol | values |\n|---|---|---|---|---|\n{rows}"
 
-    return markdown()
+
+def _values(each: MeterMap) -> str:
+    return ", ".join(dict.fromkeys(row.name for row in each.rows))
 
 
 def settings() -> str:
-    """Every setting of the gateway."""
-    from metergate.config import markdown
+    """Every setting of the gateway, from the classes and the texts behind their fields."""
+    tree = ast.parse(inspect.getsource(gateway_settings))
+    tables = [_settings_table(node) for node in tree.body if isinstance(node, ast.ClassDef)]
+    return "# Settings of a gateway\n\n" + (inspect.getdoc(gateway_settings) or "") + "\n\n" + "\n\n".join(tables)
 
-    return markdown()
+
+def _settings_table(node: ast.ClassDef) -> str:
+    rows = []
+    for here, following in pairwise([*node.body, ast.Pass()]):
+        if isinstance(here, ast.AnnAssign) and isinstance(here.target, ast.Name):
+            told = following.value if isinstance(following, ast.Expr) else None
+            text = str(told.value) if isinstance(told, ast.Constant) else ""
+            default = ast.unparse(here.value) if here.value else "required"
+            kind = ast.unparse(here.annotation).replace("|", "or")
+            rows.append(f"| `{here.target.id}` | {kind} | `{default}` | {' '.join(text.split())} |")
+    head = "| key | kind | default | what it does |\n|---|---|---|---|\n"
+    return f"## {node.name}\n\n{ast.get_docstring(node) or ''}\n\n{head}" + "\n".join(rows)
 
 
 GENERATED: dict[str, Callable[[], str]] = {

@@ -84,6 +84,19 @@ async def test_bytes_handed_over_singly_are_gathered_and_none_is_lost(line: Any)
     assert len(chunks) < 100
 
 
+async def test_questions_and_answers_do_not_wait_for_pauses(tmp_path: Path) -> None:
+    """With an hour between two looks at a dribbling line, an exchange still goes on: writing ends the pause."""
+    meter = await open_link(f"pty://{tmp_path}/meter")
+    reader = await open_link(f"{tmp_path}/meter?gather=3600")
+    for number in range(3):
+        await reader.write(bytes([number]))
+        assert await collect(meter, 1) == bytes([number])
+        await meter.write(b"answer")
+        assert await collect(reader, 6) == b"answer"
+    await reader.close()
+    await meter.close()
+
+
 async def test_the_other_side_may_close_and_come_back(tmp_path: Path) -> None:
     meter = await open_link(f"pty://{tmp_path}/meter")
     for text in (b"first", b"second"):

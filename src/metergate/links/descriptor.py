@@ -9,46 +9,71 @@ from metergate.errors import LinkError
 from metergate.links.buffered import BufferedLink
 
 CHUNK = 64 * 1024
-DRIBBLE = 64
+DRIBBLE = 256
 """A shorter chunk than this is a line that hands over its bytes singly."""
+LONGEST = 5
+"""While bytes keep coming singly the pause doubles, up to so many times the first one."""
 
 
 class DescriptorLink(BufferedLink):
     """Reads and writes a non-blocking descriptor.
 
-    `gather` seconds pass after a short chunk before the next is fetched, so that a slow line costs a few wake-ups a
-    telegram and not one a byte. 0: none.
+    `gather` seconds pass after a short chunk before the next is fetched, and longer the longer that goes on, so that a
+    slow line costs a few wake-ups a telegram and not one a byte. Writing begins anew with `gather`. 0: no pauses.
     """
 
     def __init__(self, name: str, fd: int, byte_time: float = 0.0, gather: float = 0.0) -> None:
         super().__init__(name, byte_time)
         self._fd = fd
-        self._gather = gather
+        self._gather = self._pause_now = gather
+        self._last = 0.0
         self._loop = asyncio.get_running_loop()
         self._resting: asyncio.TimerHandle | None = None
         self._room: asyncio.Future[None] | None = None
         self._loop.add_reader(fd, self._readable)
 
     def _readable(self) -> None:
+        if self._fetch():
+            self._loop.remove_reader(self._fd)
+            self._rest()
+
+    def _fetch(self) -> bool:
+        """Take what is there; whether the line hands over its bytes singly and may be left alone for a while."""
         try:
             data = os.read(self._fd, CHUNK)
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError as error:
             self._broke(error.strerror or str(error))
-            return
+            return False
         if not data:
             self._broke("the device is gone")
-            return
+            return False
         self._arrived(data)
-        if self._gather and len(data) < DRIBBLE and not self._paused:
-            self._loop.remove_reader(self._fd)
-            self._resting = self._loop.call_later(self._gather, self._rested)
+        return bool(self._gather) and len(data) < DRIBBLE and not self._paused
+
+    def _rest(self) -> None:
+        now = self._loop.time()
+        going_on = now - self._last < 2 * self._pause_now
+        self._pause_now = min(2 * self._pause_now, LONGEST * self._gather) if going_on else self._gather
+        self._last = now
+        self._resting = self._loop.call_at(now + self._pause_now, self._rested)
 
     def _rested(self) -> None:
         self._resting = None
-        if not self._over and not self._paused:
+        if self._over or self._paused:
+            return
+        if self._fetch():
+            self._rest()
+        elif not self._over and not self._paused:
             self._loop.add_reader(self._fd, self._readable)
+
+    def _watch(self) -> None:
+        """An answer is near: no pause."""
+        self._last = 0.0
+        if self._resting is not None:
+            self._resting.cancel()
+            self._rested()
 
     def _pause(self) -> None:
         self._loop.remove_reader(self._fd)
@@ -72,6 +97,7 @@ class DescriptorLink(BufferedLink):
     async def write(self, data: bytes) -> None:
         """Send all of `data`, waiting for room as long as it takes. LinkError if the line broke or was closed."""
         left = memoryview(data)
+        self._watch()
         while left:
             self._check_open()
             try:

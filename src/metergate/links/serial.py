@@ -63,7 +63,8 @@ class SerialLink(DescriptorLink):
 async def open_serial(address: Address) -> DescriptorLink | TransportLink:
     """`/dev/ttyUSB0` or `serial:///dev/ttyUSB0?baud=9600&format=8N1`.
 
-    `gather`: seconds that a line which hands over its bytes singly is left alone between two looks (0.02).
+    `gather`: seconds that a line which hands over its bytes singly is left alone between two looks (0.02); up to five
+    times as long while that goes on. 0: every byte is fetched as it comes.
     """
     address.needs(path=True, example="serial:///dev/ttyUSB0?baud=9600&format=8N1")
     baud, text = int(address.number("baud", 9600, low=1)), address.settings.get("format", "8N1")

@@ -140,6 +140,7 @@ async def test_from_the_wire_to_broker_and_station(broker: Mosquitto, tmp_path: 
     assert seen.messages["metergate/gw1/availability"][0] == b"online"
 
 
+@pytest.mark.slow
 async def test_glow_display(broker: Mosquitto, tmp_path: Path, meters: list[PtyMeter]) -> None:
     base = settings_of(broker.url, tmp_path, meters[:1])
     shown = Meter(mpan="1023497978063", unit_rate=Decimal("0.3"), standing_charge=Decimal("0.5"))

@@ -56,9 +56,9 @@ class Valved(Memory):
         return ValvePosition.MOVING
 
     def valve_state(self, channel: int, now: datetime) -> ValveState:
-        self.looks += 1
+        self.looks += bool(self.moves)
         place = ValvePosition.CLOSED if self.looks > 1 else ValvePosition.MOVING
-        return ValveState(place, 0, self.moves[-1])
+        return ValveState(place, 0, self.moves[-1] if self.moves else 0)
 
 
 class Bench:

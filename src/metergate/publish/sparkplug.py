@@ -10,9 +10,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from metergate.errors import Refused
 from metergate.links.mqtt import Message, MqttClient, Will
 from metergate.model import (
@@ -82,6 +79,9 @@ def order_of(order: Order, meter: str, now: datetime, key: bytes | None) -> Comm
 def _check_signature(order: Order, key: bytes | None) -> None:
     if key is None or order.signature is None or order.expires is None:
         raise Refused("this order has to be signed and to expire")
+    from cryptography.exceptions import InvalidSignature  # only who is ordered needs these 8 MB
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(order.signature, order.signed_text)
     except InvalidSignature:

@@ -58,6 +58,29 @@ def ingest(name: str = "station-ingest") -> None:
 
 
 @app.command
+def live() -> None:
+    """Listen to the live lane (Sparkplug B): latest values and who is there. One is enough."""
+    import asyncio
+
+    from metergate.station import conf
+
+    config = conf.load()
+    if not config.broker:
+        raise ConfigError("no broker is set: METERGATE_STATION_BROKER=mqtt://station@host:1883")
+    _django()
+    from metergate.station.collect import worker
+    from metergate.station.collect.live import Listener
+
+    async def listen() -> None:
+        await Listener(config, worker.password_of(config)).run()
+
+    try:
+        asyncio.run(listen())
+    except KeyboardInterrupt:
+        return
+
+
+@app.command
 def migrate() -> None:
     """Bring the database up to date, and make the key file where there is none."""
     from metergate.station import services

@@ -128,15 +128,13 @@ def died(kind: str, code: str, at: datetime) -> None:
     row, _ = Presence.objects.get_or_create(kind=kind, code=code, defaults={"since": at})
     if row.state != Presence.State.DOWN:
         Presence.objects.filter(pk=row.pk).update(state=Presence.State.DOWN, since=at, told_dead=True)
-        note_events([Told(at, f"{kind}_down".upper(), code, _FAULT)], code if kind == Presence.Kind.GATEWAY else "")
+        severity = Severity.WARNING if kind == Presence.Kind.METER else Severity.FAULT
+        note_events([Told(at, f"{kind}_down".upper(), code, severity)], code if kind == Presence.Kind.GATEWAY else "")
     if kind == Presence.Kind.GATEWAY:
         below = Line.objects.filter(gateway__name=code).values_list("code", flat=True)
         Presence.objects.filter(kind=Presence.Kind.LINE, code__in=list(below)).update(
             state=Presence.State.UNREACHABLE, since=at
         )
-
-
-_FAULT = Severity.FAULT
 
 
 def note_quarter(kind: str, code: str, start: datetime, asked: int, answered: int, errors: Mapping[str, int]) -> None:

@@ -70,7 +70,7 @@ class Worker:
 
     async def _drain(self) -> None:
         user = BrokerAddress.parse(self.config.broker).user or ""
-        password = _password(self.config) or ""
+        password = password_of(self.config) or ""
         async with record_source(self.config.records, user, password) as source:
             while True:
                 for batch in await source.fetch(AT_ONCE):
@@ -130,12 +130,13 @@ def client_of(config: StationConfig, name: str) -> MqttClient:
     return MqttClient(
         config.broker,
         name,
-        password=_password(config),
+        password=password_of(config),
         version=4 if config.records else None,
     )
 
 
-def _password(config: StationConfig) -> str | None:
+def password_of(config: StationConfig) -> str | None:
+    """The station's password at its broker, from the file that is set or the environment."""
     return read_password(Path(config.broker_password_file).expanduser() if config.broker_password_file else None)
 
 

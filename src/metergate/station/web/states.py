@@ -18,6 +18,7 @@ TITLES = {
     "GATEWAY_DOWN": _("Gateway does not answer"),
     "LINE_DOWN": _("Line does not answer"),
     "COLLECTOR_DOWN": _("Collector does not answer"),
+    "METER_DOWN": _("Meter does not answer"),
     "METER_SILENT": _("Meter does not answer"),
     "METER_NO_ANSWER": _("Meter does not answer"),
     "NEW_DEVICE": _("New device on the bus"),

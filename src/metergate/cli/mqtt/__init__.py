@@ -101,19 +101,27 @@ def conn(*, at: At = HERE) -> None:
     _run(at, work)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Show:
+    """What is shown of messages, and for how long."""
+
+    decode: str = "auto"
+    "auto, text, json, hex, base64, sparkplug, glow, protobuf-raw, or the name of a meter protocol."
+    retained_only: bool = False
+    "Only what the broker had kept."
+    count: int | None = None
+    "Stop after so many messages."
+    seconds: float | None = None
+    "Stop after so long; status 5 if fewer than `count` came by then."
+    stats: bool = False
+    "Only count: messages and rates by topic, at the end."
+    save: Path | None = None
+    "Append every message to this file as a line of JSON."
+
+
 @app.command
-def sub(
-    *,
-    topic: Topics,
-    qos: Qos = 0,
-    decode: str = "auto",
-    retained_only: bool = False,
-    count: int | None = None,
-    seconds: float | None = None,
-    stats: bool = False,
-    save: Path | None = None,
-    at: At = HERE,
-) -> None:
+def sub(*, topic: Topics, qos: Qos = 0, show: Show = Show(), at: At = HERE) -> None:
     """Subscribe and show what comes, until Ctrl-C.
 
     Parameters
@@ -122,53 +130,67 @@ def sub(
         Filter with + and #, or $share/GROUP/FILTER; may be given more than once.
     qos
         0, 1 or 2.
-    decode
-        auto, text, json, hex, base64, sparkplug, glow, protobuf-raw, or the name of a meter protocol.
-    retained_only
-        Only what the broker had kept.
-    count
-        Stop after so many messages.
-    seconds
-        Stop after so long; status 5 if fewer than `count` came by then.
-    stats
-        Only count: messages and rates by topic, at the end.
-    save
-        Append every message to this file as a line of JSON.
     """
     with _status():
-        show = renderer(decode)
+        render = renderer(show.decode)
         for topic_filter in topic:
             check_filter(topic_filter)
     statistics = Statistics()
 
     def take(message: Message) -> bool:
-        if retained_only and not message.retain:
+        if show.retained_only and not message.retain:
             return False
         statistics.add(message)
-        if save:
-            _save(save, message)
-        if not stats:
-            print(f"{_clock()} {_head(message)} {show(message)}", flush=True)
-        return statistics.messages.total() == count
+        if show.save:
+            _save(show.save, message)
+        if not show.stats:
+            print(f"{_clock()} {_head(message)} {render(message)}", flush=True)
+        return statistics.messages.total() == show.count
 
     async def work(client: MqttClient) -> None:
-        await listen(client, topic, qos, take, seconds)
-        if count and statistics.messages.total() < count:
-            raise NoAnswer(f"{statistics.messages.total()} of {count} messages came")
+        await listen(client, topic, qos, take, show.seconds)
+        if show.count and statistics.messages.total() < show.count:
+            raise NoAnswer(f"{statistics.messages.total()} of {show.count} messages came")
 
     _run(at, work)
-    if stats:
+    if show.stats:
         print("\n".join(statistics.lines()))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Content:
+    """What is published, from one of four places."""
+
+    message: Annotated[str | None, Parameter(name=["--message", "-m"])] = None
+    "The payload as text."
+    file: Path | None = None
+    "The payload from a file."
+    stdin: bool = False
+    "The payload from standard input."
+    hexadecimal: Annotated[str | None, Parameter(name="--hex")] = None
+    "The payload in hexadecimal digits."
+
+    def payload(self) -> bytes:
+        """The bytes; BadValue if they are given not at all, twice, or wrongly."""
+        given = [self.message is not None, self.file is not None, self.stdin, self.hexadecimal is not None]
+        if sum(given) != 1:
+            raise BadValue("give the payload once: -m TEXT, --file FILE, --stdin or --hex DIGITS")
+        try:
+            if self.file is not None:
+                return self.file.read_bytes()
+            if self.hexadecimal is not None:
+                return bytes.fromhex(self.hexadecimal)
+        except (OSError, ValueError) as error:
+            raise BadValue(f"the payload: {error}") from None
+        return sys.stdin.buffer.read() if self.stdin else (self.message or "").encode()
 
 
 @app.command
 def pub(
     *,
     topic: Annotated[str, Parameter(name=["--topic", "-t"])] = "",
-    message: Annotated[str | None, Parameter(name=["--message", "-m"])] = None,
-    file: Path | None = None,
-    stdin: bool = False,
-    hexadecimal: Annotated[str | None, Parameter(name="--hex")] = None,
+    content: Content = Content(),
     retain: Annotated[bool, Parameter(name=["--retain", "-r"])] = False,
     qos: Qos = 1,
     prop: Annotated[list[str] | None, Parameter(name="--prop", negative="")] = None,
@@ -182,14 +204,6 @@ def pub(
     ----------
     topic
         Where to.
-    message
-        The payload as text.
-    file
-        The payload from a file.
-    stdin
-        The payload from standard input.
-    hexadecimal
-        The payload in hexadecimal digits.
     retain
         Have the broker keep it.
     qos
@@ -206,7 +220,7 @@ def pub(
         return
     with _status():
         check_topic(topic)
-        payload = _payload(message, file, stdin, hexadecimal)
+        payload = content.payload()
         properties = {"user_property": [_pair(text) for text in prop]} if prop else {}
 
     async def work(client: MqttClient) -> None:
@@ -310,23 +324,6 @@ def _branches(node: Node, seconds: float, depth: int) -> Iterator[str]:
             told = f"  {below.count} ({below.count / seconds:.2f}/s) {shown}"
         yield f"{'  ' * depth}{level}{told}"
         yield from _branches(below, seconds, depth + 1)
-
-
-def _payload(message: str | None, file: Path | None, stdin: bool, hexadecimal: str | None) -> bytes:
-    given = [message is not None, file is not None, stdin, hexadecimal is not None]
-    if sum(given) != 1:
-        raise BadValue("give the payload once: -m TEXT, --file FILE, --stdin or --hex DIGITS")
-    if file is not None:
-        try:
-            return file.read_bytes()
-        except OSError as error:
-            raise BadValue(str(error)) from None
-    if hexadecimal is not None:
-        try:
-            return bytes.fromhex(hexadecimal)
-        except ValueError as error:
-            raise BadValue(f"--hex: {error}") from None
-    return sys.stdin.buffer.read() if stdin else (message or "").encode()
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import random
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from functools import partial
 from types import TracebackType
@@ -17,12 +15,10 @@ from metergate.errors import ConfigError, LinkError, MetergateError, NoAnswer
 from metergate.links.mqtt.address import BrokerAddress, Tls
 from metergate.links.mqtt.message import Head, Message, Will
 from metergate.links.mqtt.session import Lost, Session, WrongVersion
+from metergate.links.mqtt.subscription import Handler, Subscription
 from metergate.links.mqtt.topics import check_filter, check_topic, matches
 
-Handler = Callable[[Message], Awaitable[None] | None]
-
 _log = logging.getLogger(__name__)
-_INBOX = 10_000
 _BRIDGE = 60.0
 
 
@@ -32,51 +28,6 @@ class State(Enum):
     OFFLINE = "offline"
     ONLINE = "online"
     CLOSED = "closed"
-
-
-class Subscription:
-    """A topic filter and who handles its messages. `bad` counts those the handler failed on, `dropped` those
-    that came faster than it could follow."""
-
-    def __init__(self, topic_filter: str, handler: Handler, qos: int, options: Mapping[str, int]) -> None:
-        self.filter = topic_filter
-        self.qos = qos
-        self.options = options
-        self.bad = 0
-        self.dropped = 0
-        self._handler = handler
-        self._inbox: deque[Message] = deque()
-        self.established = False
-        self._filled = asyncio.Event()
-        self._task = asyncio.create_task(self._work(), name=f"mqtt {topic_filter}")
-
-    def put(self, message: Message) -> None:
-        """Take in a message; never waits."""
-        if len(self._inbox) >= _INBOX:
-            self.dropped += 1
-            return
-        self._inbox.append(message)
-        self._filled.set()
-
-    def cancel(self) -> asyncio.Task[None]:
-        """Stop handling; the task that ends is returned."""
-        self._task.cancel()
-        return self._task
-
-    async def _work(self) -> None:
-        while await self._filled.wait():
-            self._filled.clear()
-            while self._inbox:
-                await self._handle(self._inbox.popleft())
-
-    async def _handle(self, message: Message) -> None:
-        try:
-            done = self._handler(message)
-            if inspect.isawaitable(done):
-                await done
-        except Exception:
-            self.bad += 1
-            _log.exception("a message on %s (%d bytes) was skipped", message.topic, len(message.payload))
 
 
 class Outlet:
@@ -133,8 +84,7 @@ class MqttClient:
         self.client_id = client_id
         self.state = State.OFFLINE
         self.error: MetergateError | None = None
-        self.connects = 0
-        self.dropped = 0
+        self.connects = self.dropped = 0
         self.answered = 0.0
         self._password = password
         self._context = (tls or Tls()).context() if self.address.tls else None
@@ -148,12 +98,10 @@ class MqttClient:
             max_packet=max_packet,
             in_flight=in_flight,
         )
-        self._keepalive = keepalive
-        self._timeout = timeout
+        self._keepalive, self._timeout = keepalive, timeout
         self._backoff = backoff
         self._linger = linger
-        self._version = version or 5
-        self._either = version is None
+        self._version, self._either = version or 5, version is None
         self._session: Session | None = None
         self._news = asyncio.Condition()
         self._subscriptions: dict[str, Subscription] = {}

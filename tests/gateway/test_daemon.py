@@ -16,6 +16,7 @@ from metergate.errors import ConfigError
 from metergate.gateway.daemon import Gateway
 from metergate.gateway.settings import Glow, HomeAssistant, Line, Meter, Mqtt, Native, Publish, Settings, Spool, Station
 from metergate.gateway.status import ask_status
+from metergate.links.broker import Broker, BrokerSettings, gateway_user, station_user
 from metergate.links.mqtt import Message, MqttClient
 from metergate.toml import Seconds
 from metergate.wire.batch import Ack, decode, encode_ack
@@ -262,3 +263,26 @@ async def test_a_cable_that_is_pulled_and_put_back(broker: Mosquitto, tmp_path: 
         await until(lambda: meter.id in gateway.hub.meters)
     meter.close()
     assert gateway.executors() == []
+
+
+async def test_on_the_embedded_broker_with_a_user_of_its_own(tmp_path: Path, meters: list[PtyMeter]) -> None:
+    users = (station_user(), gateway_user("north", "gw1"))
+    async with Broker(BrokerSettings(tmp_path / "broker", port=0), users) as broker:
+        password = tmp_path / "password"
+        password.write_text(broker.password("gw1"))
+        settings = settings_of("", tmp_path, meters[:1])
+        settings = replace(settings, mqtt=Mqtt(str(broker.address("gw1")), password_file=password))
+        address, secret = broker.address("station"), broker.password("station")
+        async with MqttClient(address, "station", password=secret, linger=0) as client, running(settings) as gateway:
+            seen = Seen(client)
+            await client.subscribe("metergate/north/record/+", seen.record, qos=1)
+            await opened(gateway, 1)
+            for _ in range(5):
+                meters[0].push()
+            await seen.until(lambda: len(seen.imported()) == 5)
+            assert gateway.recorder is not None
+            spool = gateway.recorder.spool
+            await until(lambda: spool.acknowledged == spool.newest)
+            assert gateway.outward is not None
+            assert gateway.outward.live is not None
+            await gateway.outward.live.client.ready(20)

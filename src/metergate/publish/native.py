@@ -135,7 +135,7 @@ class NativePublisher:
         await self._client.publish(topic, json.dumps(told, default=str).encode(), qos=1)
 
     async def _announce(self) -> None:
-        for meter, known in self._meters.items():
+        for meter, known in list(self._meters.items()):
             await self._tell_availability(meter, known.available)
 
     async def _tell_availability(self, meter: str, available: bool) -> None:

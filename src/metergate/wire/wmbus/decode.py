@@ -143,16 +143,16 @@ def _tail(records: Records, layers: Layers, at: datetime | None) -> tuple[Readin
 
 def _decoded(payload: bytes, layers: Layers, at: datetime | None) -> Records:
     try:
-        found = _split(payload, layers, at)
+        found = split(payload, layers, at)
         layers.named = behind_adapter(found, layers.address)
-        return found if layers.named is None else _split(payload, layers, at)
+        return found if layers.named is None else split(payload, layers, at)
     except DecodeError as error:
         if layers.tpl and layers.tpl.mode > LAST_MODE:
             raise Unsupported(f"security mode {layers.tpl.mode} is not known", layers.base) from error
         raise
 
 
-def _split(payload: bytes, layers: Layers, at: datetime | None) -> Records:
+def split(payload: bytes, layers: Layers, at: datetime | None = None) -> Records:
     """The records, without the octets that some models put behind them."""
     address, status = layers.address, layers.tpl.status if layers.tpl else None
     read = partial(decode_records, meter=address.id, base=layers.base, at=at, status=status)

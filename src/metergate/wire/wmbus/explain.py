@@ -8,13 +8,15 @@ from metergate.errors import DecodeError
 from metergate.model import Reading
 from metergate.wire.base import Keys, Span
 from metergate.wire.mbus.names import MEDIA
-from metergate.wire.mbus.records import decode_records
+from metergate.wire.wmbus import makers
+from metergate.wire.wmbus.decode import split
 from metergate.wire.wmbus.keys import Keyring
 from metergate.wire.wmbus.layers import BARE, COMPACT, ELL, LONG, MAKER, TPL, Afl, Ell, Tpl
 from metergate.wire.wmbus.link import CONTROLS, FIRST, SHORTEST, Format, Link, blocks, checks, size, strip
 from metergate.wire.wmbus.peel import Context, Layers, peel
 
 _LINK, _EXTENDED, _AUTHENTICATION, _TRANSPORT = "EN 13757-4", "EN 13757-4", "OMS volume 2", "EN 13757-7"
+_OWN = "maker's own format"
 Part = tuple[int, str, str]
 """Bytes, name, value."""
 
@@ -171,18 +173,23 @@ def _payload(at: int, size: int, layers: Layers, problem: str) -> Iterator[Span]
     if problem or layers.payload is None or layers.tpl is None:
         yield Span(at, size, "payload", problem or "a fragment", 1)
         return
-    if layers.tpl.ci in COMPACT or layers.tpl.ci in MAKER:
-        kind = "compact frame" if layers.tpl.ci in COMPACT else "maker's own format"
-        yield Span(at, size, kind, layers.payload.hex(" "), 1)
+    own = makers.payload(layers.address, layers.tpl.ci)
+    if layers.tpl.ci in COMPACT or layers.tpl.ci in MAKER or own:
+        kind = "compact frame" if layers.tpl.ci in COMPACT else _OWN
+        yield Span(at, size, f"{_OWN}: {own.name}" if own else kind, layers.payload.hex(" "), 1)
         return
     try:
-        found = decode_records(layers.payload, layers.address.id)
+        found = split(layers.payload, layers)
     except DecodeError as error:
         yield Span(at, size, "records", f"{error.code}: {error.reason}", 1)
         return
     for raw, reading in zip(found.raw, found.readings, strict=True):
         name = reading.register.quantity or reading.register.address or "record"
-        yield Span(at + raw.offset, len(raw.octets), name, _shown(reading), 2, "EN 13757-3")
+        start = at + raw.offset - layers.base
+        yield Span(start, len(raw.octets), name, _shown(reading), 2, "EN 13757-3")
+    maker, end = found.manufacturer_data, at + len(layers.payload)
+    tail = ((len(maker), _OWN, maker.hex(" ")), (at + size - end, "of no record", ""))
+    yield from _laid(tail, end - len(maker), 2, "EN 13757-3")
 
 
 def _shown(reading: Reading) -> str:

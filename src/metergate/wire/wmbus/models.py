@@ -9,6 +9,7 @@ from decimal import Context, Decimal
 from metergate.model import Quality, Reading, Unit
 from metergate.wire.mbus.names import MEDIA
 from metergate.wire.mbus.records import RawRecord, Records
+from metergate.wire.mbus.values import EXACT
 from metergate.wire.wmbus import makers
 from metergate.wire.wmbus.link import Address
 from metergate.wire.wmbus.profile import expand
@@ -74,7 +75,9 @@ def _own(raw: RawRecord, reading: Reading, address: Address) -> list[Reading]:
     """What a record holds whose VIF the maker defined; nothing where that is not known."""
     decode = makers.RECORDS.get((address.manufacturer, raw.vif))
     items = decode(makers.Block(raw.data, address)) if decode else []
-    return list(makers.readings(items, reading.meter, reading.received, reading.status))
+    tariff, subunit = reading.register.tariff, reading.register.subunit
+    found = makers.readings(items, reading.meter, reading.received, reading.status)
+    return [replace(one, register=replace(one.register, tariff=tariff, subunit=subunit)) for one in found]
 
 
 def _sum_of_phases(readings: Sequence[Reading]) -> list[Reading]:
@@ -83,12 +86,14 @@ def _sum_of_phases(readings: Sequence[Reading]) -> list[Reading]:
     values = [one.value for one in phases if isinstance(one.value, Decimal)]
     if len(values) != len(_PHASES):
         return []
+    value = EXACT.add(EXACT.add(values[0], values[1]), values[2])
     where = replace(phases[0].register, address="power:sum")
-    return [replace(phases[0], register=where, value=sum(values, Decimal(0)), raw=None, notes=("sum of the phases",))]
+    return [replace(phases[0], register=where, value=value, raw=None, notes=("sum of the phases",))]
 
 
 _PHASES = tuple(f"power:maker_0{phase}" for phase in (1, 2, 3))
-_ROOT = Context(prec=28)
+_WIDE = Context(prec=200)
+"""Room for every number that a record can hold."""
 
 
 def _apparent(readings: Sequence[Reading]) -> list[Reading]:
@@ -102,8 +107,9 @@ def _apparent(readings: Sequence[Reading]) -> list[Reading]:
         return []
     if not isinstance(active.value, Decimal) or not isinstance(reactive.value, Decimal):
         return []
-    p, q = active.value * active.unit.into(Unit.KWH), reactive.value * reactive.unit.into(Unit.KVARH)
-    value = _ROOT.sqrt(p * p + q * q).quantize(Decimal("1e-6"))
+    p = _WIDE.multiply(active.value, active.unit.into(Unit.KWH))
+    q = _WIDE.multiply(reactive.value, reactive.unit.into(Unit.KVARH))
+    value = _WIDE.quantize(_WIDE.sqrt(_WIDE.fma(p, p, _WIDE.multiply(q, q))), Decimal("1e-6"))
     where = replace(active.register, quantity="apparent_energy", unit=Unit.KVAH, scaler=0, address=None)
     return [
         replace(
@@ -121,7 +127,7 @@ CALCULATED: dict[tuple[str, int], Callable[[Sequence[Reading]], list[Reading]]] 
     ("EBZ", 0x01): _sum_of_phases,
     ("GAV", 0x00): _apparent,
 }
-"""What follows from a model's readings and is expected of it, by manufacturer and version; the notes say so."""
+"""What can be calculated from a model's readings, by manufacturer and version; the notes say that it was."""
 
 
 def _renamed(raw: RawRecord, reading: Reading, address: Address) -> list[Reading] | None:

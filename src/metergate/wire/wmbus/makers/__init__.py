@@ -39,7 +39,7 @@ RECORDS: dict[tuple[str, bytes], Decode] = {
     ("QDS", b"\xff\x5f"): qundis.walk_by,
     ("EIE", b"\xff\x2c"): others.ei6500,
 }
-"""Records, by manufacturer and VIF."""
+"""Records, by manufacturer and VIF; these decoders raise nothing: no items mean that the record stays as it is."""
 MEDIA: dict[tuple[str, int], Medium] = {("TCH", device): medium for device, medium in techem.MEDIA.items()}
 """Device types of a maker's own."""
 

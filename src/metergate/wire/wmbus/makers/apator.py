@@ -81,12 +81,13 @@ def apator172(block: Block) -> list[Item]:
 
 _START = datetime(2000, 1, 1)  # noqa: DTZ001 - the meter's own clock, which has no zone
 _FACTORY = Aes(bytes(16))
+_CHECK = 0x2F
 
 
 def apatorna1(block: Block) -> list[Item]:
     """Access number, flags and 16 bytes of AES-CBC (initialised as in mode 5); without a key that of the factory.
 
-    In clear: total with its decade, clock in seconds since 2000, age and distance of an earlier total, two of state.
+    In clear: 2F, total with its decade, clock in seconds since 2000, age and distance of an earlier total, states.
     """
     data = block.need(18)
     key = block.key or _FACTORY
@@ -97,9 +98,9 @@ def apatorna1(block: Block) -> list[Item]:
     total = (word(plain, 2, 3) << 4 | plain[1] & 15) * litres
     since = (word(plain, 11, 3) << 2 | plain[10] & 3) * litres
     clock = _START + timedelta(seconds=word(plain, 5, 4))
-    if not 2010 <= clock.year <= 2080 or since > total or plain[1] >> 6:
+    if plain[0] != _CHECK or not 2010 <= clock.year <= 2080 or since > total:
         error = KeyMissing if block.key is None else WrongKey
-        raise error("the key does not decrypt the telegram of the Apator NA-1: no such clock")
+        raise error("the key does not decrypt the telegram of the Apator NA-1")
     age = (plain[10] >> 2) << 8 | plain[9]
     return [
         scaled("volume", total, Unit.M3, -3),

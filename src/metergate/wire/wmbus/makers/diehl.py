@@ -52,6 +52,8 @@ def prios(block: Block) -> list[Item]:
     WrongKey if none of the known keys gives the check byte; BadValue for a month's end that cannot be.
     """
     block.need(9)
+    if block.telegram[10:11] != bytes((block.ci,)):
+        raise BadValue("PRIOS follows the link layer without a layer between")
     plain = next((found for key in KEYS if (found := stream(block.telegram, key))[0] == CHECK), None)
     if plain is None:
         raise WrongKey("none of the keys of PRIOS gives its check byte")

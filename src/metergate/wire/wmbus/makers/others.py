@@ -46,11 +46,9 @@ def zenner0b(block: Block) -> list[Item]:
 
 def ei6500(block: Block) -> list[Item]:
     """The state record of a smoke detector (VIF FF2C), as known from telegrams: dust in the low five bits."""
-    data = block.need(4)
-    return [
-        scaled("dust_level", data[0] & 0x1F, None),
-        scaled("state_flags", word(data, 0, 4), None),
-    ]
+    if len(block.data) != 4:
+        return []
+    return [scaled("dust_level", block.data[0] & 0x1F, None), scaled("state_flags", word(block.data, 0, 4), None)]
 
 
 PAYLOADS: dict[Key, Own] = {("BFW", 0x02, 0x08): Own("BFW 240 radio", bfw240, None, (0x7A,))}

@@ -16,6 +16,8 @@ from metergate.wire.wmbus.makers.base import Block, Item, absent, day, signed
 SIZE = 53
 _KIND = 0x07
 _CODINGS = (0xB0, 0xC0)
+_VIFS = (*range(0x18), 0x6E)
+"""Energy, volume, heat cost units."""
 _NONE = -0x8000
 SET_DATE, MONTH = 1, 17
 """Storage numbers, as in these meters' telegrams of the standard."""
@@ -27,7 +29,7 @@ def walk_by(block: Block) -> list[Item]:
     The differences are addressed by their place; an empty list where the block is of another make.
     """
     data = block.data
-    if len(data) != SIZE or data[7] != _KIND or data[8] & 0xF0 not in _CODINGS:
+    if len(data) != SIZE or data[7] != _KIND or data[8] & 0xF0 not in _CODINGS or data[9] not in _VIFS:
         return []
     sense = header(b"\x0c", data[9:10]).sense
     return [

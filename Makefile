@@ -18,6 +18,7 @@ lint: .make/test ## style, types, import contracts, size laws
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && echo "style: right"
 	@$(BIN)/lint-imports --no-logo >.make/imports.log || { cat .make/imports.log; exit 1; }; echo "import contracts: kept"
 	@$(BIN)/python scripts/check_laws.py
+	@$(BIN)/python scripts/generate_docs.py --check
 	@$(BIN)/mypy --no-error-summary && echo "types: right"
 
 bench: .make/test .make/web .make/packages ## measure speed against peers; table and bench/results.json

@@ -55,7 +55,7 @@ def meter_table() -> str:
 
 
 def _values(each: MeterMap) -> str:
-    return ", ".join(dict.fromkeys(row.name for row in each.rows))
+    return ", ".join(dict.fromkeys(row.name for row in each.register))
 
 
 def settings() -> str:

@@ -150,6 +150,7 @@ def test_a_signed_order_is_obeyed() -> None:
         (order("valve", 3), PUBLIC, "no such order"),
         (order("explode", True), PUBLIC, "no such order"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_orders_that_are_refused(given: Order, key: bytes | None, told: str) -> None:
     with pytest.raises(Refused, match=told):

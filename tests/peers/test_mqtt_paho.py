@@ -25,8 +25,10 @@ def anyio_backend() -> str:
 class Stranger:
     """A paho client in its own thread; `messages` are (topic, payload, qos)."""
 
-    def __init__(self, name: str, address: BrokerAddress, password: str | None = None, **tls: Any) -> None:
-        self.client = paho.Client(CallbackAPIVersion.VERSION2, name)
+    def __init__(
+        self, name: str, address: BrokerAddress, password: str | None = None, clean: bool = True, **tls: Any
+    ) -> None:
+        self.client = paho.Client(CallbackAPIVersion.VERSION2, name, clean)
         if address.user:
             self.client.username_pw_set(address.user, password)
         if tls:
@@ -85,7 +87,7 @@ async def test_at_mosquitto(tmp_path: Path) -> None:
 async def test_at_the_embedded_broker(tls: tuple[str, ...], tmp_path: Path) -> None:
     async with Broker(BrokerSettings(tmp_path, port=0, tls=tls), [station_user()]) as broker:
         address, password = broker.address("station"), broker.password("station")
-        files = {"ca_certs": str(broker.tls.ca)} if broker.tls else {}
+        files: dict[str, Any] = {"ca_certs": str(broker.tls.ca)} if broker.tls else {}
         async with (
             MqttClient(address, "ours", password=password, tls=broker.tls, version=4) as ours,
             Stranger("paho", address, password, **files) as stranger,
@@ -101,3 +103,25 @@ async def test_the_embedded_broker_holds_a_stranger_to_its_permissions(tmp_path:
             for topic_filter, allowed in (("metergate/gwA/#", True), ("metergate/gwB/#", False), ("#", False)):
                 stranger.client.subscribe(topic_filter, 1)
                 assert (await stranger.code()).is_failure is not allowed
+
+
+async def test_another_gateways_session_holds_nothing_for_a_thief(tmp_path: Path) -> None:
+    """With gateway A's client id, gateway B takes over A's kept session, but none of the messages that wait in it."""
+    users = [station_user(), gateway_user("town", "gwA"), gateway_user("town", "gwB")]
+    async with Broker(BrokerSettings(tmp_path, port=0), users) as broker:
+
+        def of(user: str) -> tuple[BrokerAddress, str]:
+            return broker.address(user), broker.password(user)
+
+        async with Stranger("same", *of("gwA"), clean=False) as owner:
+            owner.client.subscribe("metergate/town/ack/gwA", 1)
+            assert not (await owner.code()).is_failure
+        address, password = of("station")
+        async with MqttClient(address, "station", password=password, version=4) as station:
+            await station.publish("metergate/town/ack/gwA", b"for A, who is away")
+            async with Stranger("same", *of("gwB"), clean=False) as thief:
+                thief.client.subscribe("metergate/gwB/#", 1)
+                assert not (await thief.code()).is_failure
+                await station.publish("metergate/town/ack/gwA", b"for A")
+                await station.publish("metergate/gwB/x", b"for B")
+                assert await thief.message() == ("metergate/gwB/x", b"for B", 1)

@@ -10,7 +10,7 @@ from dialogues import all_of
 from metergate.crypto.aes import Aes
 from metergate.model import Medium, Quality, Unit
 from metergate.wire.base import Telegram
-from metergate.wire.wmbus import Address, receiver
+from metergate.wire.wmbus import Address, Decoder, Receiver, receiver
 from metergate.wire.wmbus.makers.apator import WIDTHS
 from metergate.wire.wmbus.makers.diehl import CHECK, KEYS, stream
 from telegrams import frame, named, one
@@ -275,3 +275,16 @@ def test_the_meter_behind_an_adapter_that_names_it() -> None:
     same = one(frame(adapter, 0x78, b"\x07\x79" + adapter.long_octets + b"\x04\x05\x01\0\0\0"))
     assert same.meter is not None
     assert (same.meter.id, same.meter.medium) == ("78563411", Medium.RADIO_CONVERTER)
+
+
+def test_what_a_maker_means_otherwise_is_read_the_short_way_too() -> None:
+    who = Address.named("61917653", "DME", 0x40, 0x04)
+    decoder = Decoder()
+    ears = Receiver(decoder.decode)
+    for number in (56, 57, 58):
+        data = b"\x0a\x62" + bytes.fromhex(f"{number:04d}")[::-1] + b"\x0b\x3b\x29\x02\x00"
+        (found,) = all_of(ears, frame(who, 0x7A, data, bytes((number,))))
+        assert isinstance(found, Telegram)
+        difference = named(found.readings, "temperature_difference")
+        assert (difference.value, difference.unit) == (Decimal(number) / 10, Unit.DEG_C)
+        assert named(found.readings, "volume_flow").unit is Unit.M3_PER_H

@@ -17,7 +17,7 @@ from metergate.wire.wmbus.compact import Formats
 from metergate.wire.wmbus.fast import Shortcuts
 from metergate.wire.wmbus.layers import ALARMS, COMMANDS, COMPACT, ELL, ERRORS, LINK_MANAGEMENT, MAKER, Ell, Tpl
 from metergate.wire.wmbus.link import FIRST, Address, Format, Link, on_line
-from metergate.wire.wmbus.models import STRAY, STRAY_BYTES, amend, behind_adapter
+from metergate.wire.wmbus.models import STRAY, STRAY_BYTES, amend, behind_adapter, renames
 from metergate.wire.wmbus.peel import Context, Layers, peel
 from metergate.wire.wmbus.security import CHECK
 
@@ -102,8 +102,10 @@ class Decoder:
         if not records.readings and not more and records.manufacturer_data:
             raise Unsupported("the payload is in the maker's own format", layers.base)
         amended = amend(records, layers.address)
-        if self._shortcuts and amended is records and not more and layers.named is None and not layers.stray:
-            self._shortcuts.learn(telegram, layers, identity(layers.address), records)
+        names = renames(records, amended)
+        plain = names is not None and not more and layers.named is None and not layers.stray
+        if self._shortcuts and plain:
+            self._shortcuts.learn(telegram, layers, identity(layers.address), records, names)
         return amended.readings + more
 
     def _records(self, layers: Layers, at: datetime | None) -> Records:

@@ -6,11 +6,12 @@ needs more than modes 0 and 5 or brings a problem. Both ways give the same teleg
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from metergate.crypto.aes import Aes
-from metergate.model import MeterIdentity, Reading
+from metergate.model import MeterIdentity, Reading, Register
 from metergate.wire.mbus.layout import Layout
 from metergate.wire.mbus.records import Records, shifted
 from metergate.wire.wmbus.link import FIRST
@@ -21,6 +22,8 @@ PLANS = 65_536
 """Meters remembered; the oldest goes."""
 LAYOUTS = 8
 """Layouts remembered for each meter."""
+Names = Mapping[int, Register]
+"""Registers that a maker means otherwise than the standard, by the place of the record."""
 _ELL, _SHORT, _LONG = 0x8C, 0x7A, 0x72
 
 
@@ -33,7 +36,7 @@ class Plan:
     vector: bytes
     word: bytes
     access: int
-    layouts: dict[int, Layout] = field(default_factory=dict)
+    layouts: dict[int, tuple[Layout, Names]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,16 @@ class Shortcuts:
             if plain[:2] != CHECK:
                 return None
             payload = plain + payload[size:]
-        layout = plan.layouts.get(len(payload))
-        found = layout.read(payload, at, telegram[place + 1]) if layout else None
-        if found is None:
+        learnt = plan.layouts.get(len(payload))
+        found = learnt[0].read(payload, at, telegram[place + 1]) if learnt else None
+        if found is None or learnt is None:
             return None
-        return Shortcut(plan.identity, payload, plan.cipher is not None, found.readings)
+        readings = _named(found.readings, learnt[1]) if learnt[1] else found.readings
+        return Shortcut(plan.identity, payload, plan.cipher is not None, readings)
 
-    def learn(self, telegram: bytes, layers: Layers, identity: MeterIdentity, records: Records) -> None:
+    def learn(
+        self, telegram: bytes, layers: Layers, identity: MeterIdentity, records: Records, names: Names | None
+    ) -> None:
         """Remember how a telegram was read the general way, if there is a short one."""
         if self._context.keys.changes != self._changes:
             self._plans.clear()
@@ -88,9 +94,8 @@ class Shortcuts:
         while len(plan.layouts) >= LAYOUTS:
             del plan.layouts[next(iter(plan.layouts))]
         raw = shifted(records.raw, -layers.base)
-        plan.layouts[len(layers.payload)] = Layout(
-            layers.payload, identity.id, raw, records.manufacturer_data, records.more
-        )
+        layout = Layout(layers.payload, identity.id, raw, records.manufacturer_data, records.more)
+        plan.layouts[len(layers.payload)] = layout, names or {}
 
     def _plan(self, telegram: bytes, layers: Layers, identity: MeterIdentity) -> Plan | None:
         head, tpl = _head(telegram), layers.tpl
@@ -109,6 +114,10 @@ class Shortcuts:
                 del self._plans[next(iter(self._plans))]
             found = self._plans[head] = Plan(identity, cipher, layers.address.octets, word, access)
         return found
+
+
+def _named(readings: tuple[Reading, ...], names: Names) -> tuple[Reading, ...]:
+    return tuple(replace(one, register=names[place]) if place in names else one for place, one in enumerate(readings))
 
 
 def _head(telegram: bytes) -> bytes:

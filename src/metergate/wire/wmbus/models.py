@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Context, Decimal
 
-from metergate.model import Quality, Reading, Unit
+from metergate.model import Quality, Reading, Register, Unit
 from metergate.wire.mbus.names import MEDIA
 from metergate.wire.mbus.records import RawRecord, Records
 from metergate.wire.mbus.values import EXACT
@@ -69,6 +69,18 @@ def amend(records: Records, address: Address) -> Records:
     if calculate is not None and (more := calculate(found)):
         found, changed = found + more, True
     return replace(records, readings=tuple(found)) if changed else records
+
+
+def renames(before: Records, after: Records) -> dict[int, Register] | None:
+    """The registers that `amend` changed, by place, if it changed nothing else; None if it did."""
+    if before is after:
+        return {}
+    if len(before.readings) != len(after.readings):
+        return None
+    pairs = list(zip(before.readings, after.readings, strict=True))
+    if any(replace(one, register=other.register) != other for one, other in pairs):
+        return None
+    return {place: other.register for place, (one, other) in enumerate(pairs) if one.register != other.register}
 
 
 def _own(raw: RawRecord, reading: Reading, address: Address) -> list[Reading]:

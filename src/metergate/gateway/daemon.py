@@ -169,7 +169,8 @@ class Gateway:
 
     def status(self) -> dict[str, Any]:
         """Everything that an operator may want to know, as plain JSON."""
-        spool = self.recorder.spool if self.recorder else None
+        recorder = self.recorder
+        spool = recorder.spool if recorder else None
         return {
             "id": self.settings.id,
             "version": __version__,
@@ -184,8 +185,10 @@ class Gateway:
                 "durable": spool.durable,
                 "acknowledged": spool.acknowledged,
                 "waiting": spool.newest - spool.acknowledged,
+                "written": recorder.written,
+                "errors": recorder.errors,
             }
-            if spool
+            if recorder and spool
             else {},
             "events": self.hub.events,
             "clock_jumps": self.hub.host.jumps,

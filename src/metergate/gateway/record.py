@@ -34,7 +34,7 @@ class Recorder:
     def __init__(self, spool: Spool, period: float = 1.0) -> None:
         self.spool = spool
         self.errors = 0
-        self.written = 0
+        self.written = self._appended = 0
         self._period = period
         self._readings: list[Reading] = []
         self._events: list[Event] = []
@@ -89,8 +89,10 @@ class Recorder:
         if readings or events:
             self.spool.append(self._readings[:readings], self._events[:events])
             del self._readings[:readings], self._events[:events]
-            self.written += readings
-        return self.spool.sync()
+            self._appended += readings
+        durable = self.spool.sync()
+        self.written = self._appended
+        return durable
 
 
 class SpoolSink(Sink):

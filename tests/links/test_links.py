@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 async def collect(link: Any, size: int) -> Any:
     """Read until `size` bytes are there."""
     data = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(data) < size:
             chunk = await link.read()
             assert chunk, f"the line ended after {len(data)} of {size} bytes"

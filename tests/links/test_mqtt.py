@@ -66,7 +66,7 @@ class Inbox:
             self._news.notify_all()
 
     async def wait(self, count: int) -> list[Message]:
-        async with asyncio.timeout(20), self._news:
+        async with asyncio.timeout(60), self._news:
             await self._news.wait_for(lambda: len(self.messages) >= count)
         return self.messages
 

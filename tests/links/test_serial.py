@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 async def collect(link: Any, size: int) -> Any:
     data = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(data) < size:
             data += await link.read()
     return data
@@ -39,7 +39,7 @@ async def test_wrong_line_format(text: str) -> None:
 
 @pytest.fixture
 async def line(tmp_path: Path) -> Any:
-    meter = await open_link(f"pty://{tmp_path}/meter")
+    meter = await open_link(f"pty://{tmp_path}/meter?patience=30")
     reader = await open_link(f"{tmp_path}/meter?baud=2400&format=8E1")
     yield meter, reader
     await reader.close()
@@ -76,7 +76,7 @@ async def test_bytes_handed_over_singly_are_gathered_and_none_is_lost(line: Any)
 
     sending = asyncio.ensure_future(send())
     chunks: list[bytes] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(b"".join(chunks)) < len(sent):
             chunks.append(await reader.read())
     await sending
@@ -111,7 +111,7 @@ async def test_the_other_side_may_close_and_come_back(tmp_path: Path) -> None:
 
 async def test_nobody_listening_does_not_hold_up_the_meter(tmp_path: Path) -> None:
     meter = PtyLink("pty", patience=0.01)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await meter.write(bytes(100_000))
     assert meter.lost > 0
     await meter.close()
@@ -123,7 +123,7 @@ async def test_unplugged_while_reading(line: Any) -> None:
     await asyncio.sleep(0)
     await meter.close()
     with pytest.raises(LinkError):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await reading
     with pytest.raises(LinkError):
         await reader.write(b"x")

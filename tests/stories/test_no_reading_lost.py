@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ from metergate.sim.store import Store
 from metergate.wire.mgc1 import REGISTERS, Record
 from postgres import fresh_database, postgres
 
-KILLS = int(os.environ.get("METERGATE_KILLS", "24"))
+pytestmark = pytest.mark.slow
+KILLS = int(os.environ.get("METERGATE_KILLS", "20"))
 SEED = 2026
 SPEED = 1440.0
 """A day a minute."""
@@ -82,6 +84,10 @@ class Child:
     def alive(self) -> bool:
         return self.process is not None and self.process.returncode is None
 
+    @property
+    def ended(self) -> str:
+        return f"the {self.name} ended by itself:\n{self.log.read_text()[-2000:]}"
+
 
 async def until(what: Callable[[], Awaitable[object] | object], told: str) -> None:
     """Wait for something that other processes do."""
@@ -118,6 +124,10 @@ class Plant:
             self._child("gateway", "gateway", "run", str(self.config)),
             self._child("ingest", "station", "ingest", environment=environment),
         )  # fmt: skip
+        self.work: dict[str, Callable[[], int]] = {
+            "collector": self._logged, "gateway": self._let_go, "ingest": self._taken_in
+        }  # fmt: skip
+        """How far each has come."""
 
     def _child(self, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Child:
         return Child(name, arguments, self.folder / f"{name}.log", environment or {})
@@ -129,26 +139,38 @@ class Plant:
         assert await self.station.process.wait() == 0, self.station.log.read_text()
         for child in self.victims:
             await child.start()
+            if child.name == "collector":
+                await until(self._logged, "the collector never logged")
 
     async def end(self) -> None:
         for child in (*self.victims, self.line):
             await child.end()
 
     async def kill(self, times: int, seed: int) -> Counter[str]:
-        """The schedule: who dies next, and how long everybody lives before."""
+        """The schedule: who dies next and when; mostly at work, sometimes while it still starts."""
         dice, killed = random.Random(seed), Counter[str]()
+        done = dict.fromkeys(self.work, 0)
         for _ in range(times):
-            await asyncio.sleep(dice.expovariate(1 / 1.2))
             victim = dice.choice(self.victims)
-            assert victim.alive, f"the {victim.name} ended by itself:\n{victim.log.read_text()[-2000:]}"
+            at_work, pause = dice.random() < 0.75, dice.expovariate(1 / 0.5)
+            if at_work:
+                await until(partial(self._goes_on, victim, done[victim.name]), f"the {victim.name} does nothing")
+            await asyncio.sleep(pause)
+            assert victim.alive, victim.ended
             await victim.end()
+            done[victim.name] = self.work[victim.name]()
             await victim.start()
             killed[victim.name] += 1
         return killed
 
+    def _goes_on(self, victim: Child, since: int) -> bool:
+        assert victim.alive, victim.ended
+        return self.work[victim.name]() > since
+
     async def drain(self) -> int:
-        """Wait until all that the collector had logged by now is in the station; the last cursor of that."""
-        await until(lambda: self._logged() > 0, "the collector never logged")
+        """Wait until the collector logs once more, and all of its log by then is in the station; the last cursor."""
+        before = self._logged()
+        await until(lambda: self._logged() > before, "the collector logs no more")
         last = self._logged()
         await until(lambda: self._let_go() >= last, "the collector's log was not fetched")
         spooled = (await self._spool())["newest"]
@@ -164,6 +186,10 @@ class Plant:
         with contextlib.suppress(OSError, ValueError):
             return int((self.folder / "collector/log/acknowledged").read_text())
         return 0
+
+    def _taken_in(self) -> int:
+        """How far the station has read the gateway's record lane."""
+        return next((int(row[0]) for row in _select(self.database, "SELECT cursor FROM collect_intake")), 0)
 
     async def _spool(self) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -252,7 +278,7 @@ def _gateway_file(folder: Path, broker: Broker, port: Path, bank: specs.Bank) ->
         f'[mqtt]\nurl = "{broker.address("gw1")}"\npassword_file = "{broker.password_file("gw1")}"\n'
         '[station]\ngroup = "g"\nbatch = 50\ndelay = 0.3\nresend = 3\nsparkplug = false\n'
         "[spool]\nsync = 3\n[publish.native]\nenabled = false\n[publish.homeassistant]\nenabled = false\n"
-        f'[[line]]\nurl = "{port}"\nprotocol = "mgc1"\nperiod = 0.5\n{listed}'
+        f'[[line]]\nurl = "{port}"\nprotocol = "mgc1"\nperiod = 0.5\nspare = 1.5\n{listed}'
     )
     return file
 
@@ -284,7 +310,6 @@ async def plant(folder: Path, database: str) -> AsyncIterator[Plant]:
 async def survive(folder: Path, database: str, kills: int, seed: int) -> str:
     """A day with so many kills; what came of it in words."""
     async with plant(folder, database) as made:
-        await until(lambda: made._let_go() > 0, "nothing was fetched")
         killed = await made.kill(kills, seed)
         last = await made.drain()
     logged, (stored, conflicts) = made.logged(), made.stored()
@@ -296,6 +321,7 @@ async def survive(folder: Path, database: str, kills: int, seed: int) -> str:
     assert {key: value for key, value in stored.items() if truth.get(key) != value} == {}, "stored, but never logged so"
     assert conflicts == []
     boots = len({record.boots for record in logged})
+    assert boots > 1 or not killed["collector"], "the collector began no new life"
     hours = len({record.time for record in logged}) / 4
     who = ", ".join(f"{name} {count}" for name, count in sorted(killed.items()))
     return (

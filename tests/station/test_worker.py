@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from asgiref.sync import sync_to_async
 
+from metergate.errors import LinkError
 from metergate.links.broker import Broker, BrokerSettings, ensure_stream, gateway_user, station_user
 from metergate.links.mqtt import Message, MqttClient
+from metergate.station.collect import worker as worker_module
 from metergate.station.collect.models import Presence
 from metergate.station.collect.worker import Worker, client_of
 from metergate.station.conf import StationConfig
@@ -93,6 +95,43 @@ def test_what_was_sent_while_no_worker_ran_is_found(tmp_path: Path) -> None:
 
     asyncio.run(story())
     assert len(stored()) == 12
+
+
+class DeafSource:
+    """A record source that swallows the request to end, as a wait that is just over may do."""
+
+    def __init__(self, fails: bool) -> None:
+        self.fails = fails
+        self.waiting = asyncio.Event()
+
+    @asynccontextmanager
+    async def __call__(self, *_: object) -> AsyncIterator[DeafSource]:
+        yield self
+
+    async def fetch(self, count: int) -> list[object]:
+        self.waiting.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if self.fails:
+                raise LinkError("the connection is closed") from None
+        return []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_worker_ends_when_asked_even_if_nobody_passes_it_on(monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
+    async def story() -> bool:
+        source = DeafSource(fails)
+        monkeypatch.setattr(worker_module, "record_source", source)
+        config = StationConfig(broker="mqtt://station@127.0.0.1:1", records="nats://127.0.0.1:1")
+        task = asyncio.create_task(Worker(config, client_of(config, "deaf"))._stream())
+        async with asyncio.timeout(30):
+            await source.waiting.wait()
+            task.cancel()
+            await asyncio.wait([task])
+        return task.cancelled()
+
+    assert asyncio.run(story())
 
 
 class Attentive(Worker):

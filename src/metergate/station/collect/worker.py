@@ -65,6 +65,7 @@ class Worker:
             try:
                 await self._drain()
             except LinkError as error:
+                _obey()
                 log.warning("%s; trying again", error)
                 await asyncio.sleep(PAUSE)
 
@@ -73,7 +74,9 @@ class Worker:
         password = password_of(self.config) or ""
         async with record_source(self.config.records, user, password) as source:
             while True:
-                for batch in await source.fetch(AT_ONCE):
+                batches = await source.fetch(AT_ONCE)
+                _obey()
+                for batch in batches:
                     try:
                         await self.store(batch.group, batch.gateway, batch.payload)
                     except DecodeError as error:
@@ -123,6 +126,13 @@ class Worker:
             return work()
 
         return await asyncio.get_running_loop().run_in_executor(self._database, whole)
+
+
+def _obey() -> None:
+    """End where the end was asked for: a client that waits with a limit may swallow the request on its way."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def client_of(config: StationConfig, name: str) -> MqttClient:

@@ -13,6 +13,9 @@ from pathlib import Path
 from metergate.errors import ConfigError
 from metergate.links.broker.users import BrokerUser, check_name, subjects
 
+_ACK_WAIT = "10s"
+"""How long a message that a subscriber did not acknowledge, as after a crash of the server, waits to be sent again."""
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
@@ -77,7 +80,7 @@ def configuration(
 ) -> bytes:
     """The configuration file: `users` with their passwords, `ports` of MQTT and NATS, `certificate` and its key."""
     mqtt_port, native_port = ports
-    mqtt: dict[str, object] = {"host": settings.host, "port": mqtt_port}
+    mqtt: dict[str, object] = {"host": settings.host, "port": mqtt_port, "ack_wait": _ACK_WAIT}
     if certificate:
         mqtt["tls"] = {"cert_file": str(certificate[0]), "key_file": str(certificate[1]), "timeout": 10}
     tree = {

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import stat
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -229,6 +231,35 @@ async def test_a_server_left_behind_by_a_crash_is_stopped_first(tmp_path: Path) 
         await asyncio.wait_for(crashed._process.wait(), 20)
         assert await broker.healthy()
     crashed._process = None
+
+
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from metergate.links.broker import Broker, BrokerSettings, station_user
+
+async def main():
+    async with Broker(BrokerSettings(Path(sys.argv[1]), port=0), [station_user()]) as broker:
+        print(broker.pid, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv of util-linux")
+async def test_the_server_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", PARENT, str(tmp_path))
+    parent = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    pid = int(await parent.stdout.readline())
+    handle, gone = os.pidfd_open(pid), asyncio.Event()
+    asyncio.get_running_loop().add_reader(handle, gone.set)
+    parent.kill()
+    await asyncio.wait_for(gone.wait(), 20)
+    asyncio.get_running_loop().remove_reader(handle)
+    os.close(handle)
+    await parent.wait()
 
 
 async def test_a_port_in_use_is_named(tmp_path: Path) -> None:

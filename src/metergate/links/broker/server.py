@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Iterable
@@ -44,7 +45,7 @@ class Broker:
         async with Broker(BrokerSettings(folder, port=0), [station_user(), gateway_user("g", "gw1")]) as broker:
             client = MqttClient(broker.address("gw1"), "gw1", password=broker.password("gw1"), tls=broker.tls)
 
-    The child is restarted when it dies (`restarts` counts) on the same ports, and never outlives a clean stop; one that
+    The child is restarted when it dies (`restarts` counts) on the same ports, and ends with us (setpriv); one that
     a crash of ours left behind is stopped first. Passwords are random and kept as files of their own (0600).
     """
 
@@ -160,6 +161,7 @@ class Broker:
 
     async def _launch(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
+            *_tied(),
             find_server(),
             "--config",
             self._config,
@@ -217,6 +219,12 @@ class Broker:
                 except TimeoutError:
                     continue
         self._process = None
+
+
+def _tied() -> tuple[str, ...]:
+    """What goes before a command so that a crash of ours ends it; nothing where the system has no setpriv."""
+    found = shutil.which("setpriv")
+    return (found, "--pdeathsig", "TERM", "--") if found else ()
 
 
 def free_port(host: str) -> int:

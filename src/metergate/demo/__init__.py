@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import signal
 import socket
 import urllib.error
@@ -66,6 +67,7 @@ class Demo:
 
     async def run(self, ready: Callable[[str], None] = lambda address: None) -> None:
         """Start everything, tell the addresses, and keep it running until SIGINT or SIGTERM. After `prepare`."""
+        logging.getLogger("metergate.links").setLevel(logging.ERROR)
         stop = asyncio.Event()
         for order in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(order, stop.set)
@@ -172,6 +174,7 @@ class Demo:
         environment = self._environment(broker, port)
         self._child("station", "station", "run", environment=environment)
         self._child("ingest", "station", "ingest", environment=environment)
+        self._child("live", "station", "live", environment=environment)
         self._start_simulation()
         for name in ("street", "house"):
             self._child(f"gateway-{name}", "gateway", "run", self.state / "gateways" / f"{name}.toml")

@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 def decode(
-    source: str = "-",
+    source: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-",
     /,
     *,
     protocol: str | None = None,
@@ -99,10 +99,12 @@ def _bytes_of(source: str) -> bytes:
     path = Path(source)
     if len(source) < 256 and path.is_file():
         return _unhexed(path.read_bytes())
+    if len(source) < 256 and ("/" in source or "." in source):
+        raise BadValue(f"{source}: there is no such file")
     try:
-        return contract.octets(source, "input")
-    except DecodeError:
-        raise BadValue(f"{source[:60]!r} is neither a file nor hex digits") from None
+        return contract.octets(source, "the bytes on the command line")
+    except BadValue as error:
+        raise BadValue(f"{error.reason}; and there is no file {source[:60]!r}") from None
 
 
 def _unhexed(data: bytes) -> bytes:

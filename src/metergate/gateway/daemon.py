@@ -80,7 +80,7 @@ class Gateway:
             self._keep("recorder", self.recorder.run)
         if settings.mqtt:
             commander = Commander(Journal(settings.data / "commands.jsonl"), self.hub, self.executors)
-            self.outward = Outward(settings, self.hub, self.recorder, commander)
+            self.outward = Outward(settings, self.hub, self.recorder, commander, self.executors)
             for name, run in self.outward.start():
                 self._keep(name, run)
         await self._status.start()

@@ -57,6 +57,10 @@ class LineState:
     reason: str = ""
     since: float = field(default_factory=time.monotonic)
     opened: int = 0
+    asked: int = 0
+    answered: int = 0
+    round: float | None = None
+    """Seconds that the last answered dialogue took, waiting for its turn included."""
     telegrams: int = 0
     readings: int = 0
     foreign: int = 0

@@ -16,7 +16,7 @@ from metergate.gateway.schedule import Schedule
 from metergate.gateway.settings import Line, Meter
 from metergate.links import Link, open_link
 from metergate.meters.driver import Line as Owner
-from metergate.meters.driver import Listener, Priority, utc_now
+from metergate.meters.driver import Listener, Priority, Tracer, utc_now
 from metergate.meters.pollers import POLLERS, Poller, Target, read_key
 from metergate.meters.translate import Translator
 from metergate.meters.usual import usual_address
@@ -44,6 +44,8 @@ class LineTask:
         maps = {meter.id: meter.map for meter in settings.meter if meter.map}
         self._translate = Translator(chosen=maps)
         self._owner: Owner | None = None
+        self._listener: Listener | None = None
+        self._observer: Tracer | None = None
 
     async def run(self) -> None:
         """For ever: open, work, and after a break open again, waiting 1 to 60 seconds with full jitter."""
@@ -80,6 +82,18 @@ class LineTask:
 
     def _trace(self, way: str, data: bytes) -> None:
         log.debug("bytes", line=self.state.name, way=way, hex=data.hex())
+        if self._observer:
+            self._observer(way, data)
+
+    def observe(self, observer: Tracer | None) -> None:
+        """From now on tell `observer` of every byte that passes; None: nobody looks any more, and it costs nothing."""
+        self._observer = observer
+        for end in (self._listener, self._owner):
+            if end is not None:
+                end.trace = self._tracer()
+
+    def _tracer(self) -> Tracer | None:
+        return self._trace if self.settings.trace else self._observer
 
     # Listening
 
@@ -87,11 +101,14 @@ class LineTask:
         entry = protocol(self.settings.protocol)
         if entry is None:
             raise ConfigError(f"unknown protocol {self.settings.protocol!r}")
-        receiver = entry.receiver(self._keys(), self.settings.options)
-        trace = self._trace if self.settings.trace else None
-        await Listener(link, receiver, self._found, self.settings.gap, trace=trace).run()
+        receiver = entry.receiver(self.keys(), self.settings.options)
+        self._listener = Listener(link, receiver, self._found, self.settings.gap, trace=self._tracer())
+        try:
+            await self._listener.run()
+        finally:
+            self._listener = None
 
-    def _keys(self) -> Mapping[str, bytes]:
+    def keys(self) -> Mapping[str, bytes]:
         """Keys by meter id; `key` for a line with one unnamed meter."""
         return {meter.id or "key": read_key(meter.key_file) for meter in self.settings.meter if meter.key_file}
 
@@ -111,9 +128,7 @@ class LineTask:
 
     async def _own(self, link: Link, visits: Iterable[Coroutine[None, None, None]]) -> None:
         """Be the owner of a half-duplex line while `visits` ask on it."""
-        owner = self._owner = Owner(
-            link, self.settings.echo, self.settings.spare, self._trace if self.settings.trace else None
-        )
+        owner = self._owner = Owner(link, self.settings.echo, self.settings.spare, self._tracer())
         tasks = [asyncio.ensure_future(visit) for visit in visits]
         try:
             await owner.run()
@@ -162,7 +177,12 @@ class LineTask:
         if self._owner is None:
             dialogue.close()
             raise LinkError(f"{self.state.name}: the line is not open ({self.state.reason or self.state.state})")
-        return await self._owner.ask(dialogue, priority)
+        began = time.monotonic()
+        self.state.asked += 1
+        result = await self._owner.ask(dialogue, priority)
+        self.state.answered += 1
+        self.state.round = time.monotonic() - began
+        return result
 
     # Orders
 

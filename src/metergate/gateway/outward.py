@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -12,6 +12,8 @@ import structlog
 from metergate.gateway.broker import client_of
 from metergate.gateway.commands import Commander
 from metergate.gateway.hub import Hub
+from metergate.gateway.lines import LineTask
+from metergate.gateway.observe import Observatory
 from metergate.gateway.publishers import PublisherSink, make_publishers
 from metergate.gateway.record import Recorder, Sender
 from metergate.gateway.settings import Settings
@@ -27,7 +29,14 @@ Part = tuple[str, Callable[[], Awaitable[None]]]
 class Outward:
     """All that a gateway has to do with its broker."""
 
-    def __init__(self, settings: Settings, hub: Hub, recorder: Recorder | None, commander: Commander) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        hub: Hub,
+        recorder: Recorder | None,
+        commander: Commander,
+        lines: Callable[[], Iterable[LineTask]],
+    ) -> None:
         assert settings.mqtt is not None
         self._settings = settings
         self.availability = f"metergate/{settings.id}/availability"
@@ -45,6 +54,7 @@ class Outward:
             self.sender = Sender(
                 recorder, self._send, limit=station.batch, delay=float(station.delay), resend=float(station.resend)
             )
+        self.observatory = Observatory(settings.id, self.client, lines) if settings.station else None
         self.publishers = make_publishers(settings, self.client)
         self.live: Live | None = None
         if settings.station and settings.station.sparkplug:
@@ -62,6 +72,8 @@ class Outward:
             yield "record lane", self.sender.run
         if self.live:
             yield "live lane", self.live.run
+        if self.observatory:
+            yield "line reports", self.observatory.run
         for publisher in self.publishers:
             yield f"publisher {publisher.name}", publisher.run
 

@@ -39,6 +39,7 @@ class Listener:
     """Listens to a line and hands everything found to `found`.
 
     Nothing is awaited between bytes and `found`; after `gap` seconds without bytes the receiver is told of the silence.
+    `trace` may be set and taken away at any time.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Listener:
         trace: Tracer | None = None,
     ) -> None:
         self._link, self._receiver, self._found = link, receiver, found
-        self._gap, self._clock, self._trace = gap, clock, trace
+        self._gap, self._clock, self.trace = gap, clock, trace
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
 
@@ -70,8 +71,8 @@ class Listener:
             self._silence()
 
     def _take(self, data: bytes) -> None:
-        if self._trace is not None:
-            self._trace("<", data)
+        if self.trace is not None:
+            self.trace("<", data)
         for item in self._receiver.receive(data, self._clock()):
             self._found(item)
 
@@ -155,7 +156,7 @@ class Line:
     """The owner of a half-duplex line.
 
     `echo` True: the adapter repeats what we send, and that is taken off the answer. `spare`: seconds granted on top of
-    every time limit (converters, radio).
+    every time limit (converters, radio). `trace` may be set and taken away at any time.
     """
 
     def __init__(
@@ -163,7 +164,7 @@ class Line:
     ) -> None:
         self.link = link
         self.counts = LineCounts()
-        self._echo, self._spare, self._rest, self._trace = echo, spare, rest, trace
+        self._echo, self._spare, self._rest, self.trace = echo, spare, rest, trace
         self._turns = Turns()
         self._inbox = bytearray()
         self._arrived = asyncio.Event()
@@ -173,8 +174,8 @@ class Line:
     async def _read(self) -> None:
         try:
             while data := await self.link.read():
-                if self._trace is not None:
-                    self._trace("<", data)
+                if self.trace is not None:
+                    self.trace("<", data)
                 self._inbox += data[-KEPT:]
                 del self._inbox[:-KEPT]
                 self._arrived.set()
@@ -226,8 +227,8 @@ class Line:
         if self._broken:
             raise self._broken
         self.counts.asked += 1
-        if self._trace is not None:
-            self._trace(">", step.data)
+        if self.trace is not None:
+            self.trace(">", step.data)
         await self.link.write(step.data)
         transfer = len(step.data) * self.link.byte_time
         if self._echo and step.data:

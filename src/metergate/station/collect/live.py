@@ -1,4 +1,5 @@
-"""The live lane's end: a Sparkplug host that keeps latest values and presence. Nothing depends on its delivery."""
+"""The live lane's end: a Sparkplug host that keeps latest values and presence, and an ear for what gateways tell of
+their lines. Nothing depends on its delivery."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from metergate.links.mqtt import Message, MqttClient, Will
 from metergate.model import Quality
 from metergate.station.archive.models import Register
 from metergate.station.collect import services
+from metergate.station.collect.lines import Lines
 from metergate.station.collect.models import Presence
 from metergate.station.collect.services import Newest
 from metergate.station.conf import StationConfig
@@ -70,6 +72,8 @@ class Listener:
         self._written = written
         self._heard: list[Heard] = []
         self._news = asyncio.Event()
+        self.lines = Lines()
+        self.turn = asyncio.Lock()
         self.client = MqttClient(
             config.broker,
             "station-live",
@@ -85,7 +89,7 @@ class Listener:
                 await self.client.subscribe(topic_filter, self._received, qos=1)
             self.client.greet(self._greet)
             await self._greet()
-            await asyncio.gather(self._tick(), self._write())
+            await asyncio.gather(self._tick(), self._write(), self.lines.run(self.client, self.turn))
 
     def _will(self) -> Will:
         out = self.host.will(timezone.now())
@@ -119,7 +123,9 @@ class Listener:
         while await self._news.wait():
             self._news.clear()
             heard, self._heard = self._heard, []
-            self._written(await asyncio.to_thread(partial(_in_thread, heard)))
+            async with self.turn:
+                used = await asyncio.to_thread(partial(_in_thread, heard))
+            self._written(used)
             await asyncio.sleep(EVERY)
 
 

@@ -136,6 +136,16 @@ class Trace(models.Model):
         return f"{self.line} {self.direction} {self.at}"
 
 
+class Watch(models.Model):
+    """Somebody has a line's page open: until then its gateway is asked to show what it sees."""
+
+    line = models.CharField(max_length=64, primary_key=True)
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.line} until {self.until}"
+
+
 class Intake(models.Model):
     """How far the record lane of a gateway is read: its cursor as acknowledged, and when."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
@@ -15,10 +16,14 @@ from django.utils import timezone
 from metergate.model import Event as Told
 from metergate.model import Quality, Severity
 from metergate.station.archive.models import Gateway, Installation, Line
-from metergate.station.collect.models import Event, Intake, Latest, Presence, Quarter, Trace
+from metergate.station.collect.models import Event, Intake, Latest, Presence, Quarter, Trace, Watch
 from metergate.station.staff.models import Operator
 
-KEPT_TRACES = 400
+KEPT_TRACES = 500
+"""Messages that are kept of a line."""
+MOST = (1 << 31) - 1
+WATCHED = timedelta(seconds=30)
+"""How long a line counts as watched after its page was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +149,30 @@ def note_quarter(kind: str, code: str, start: datetime, asked: int, answered: in
     )
 
 
+def count_quarter(kind: str, code: str, start: datetime, asked: int, answered: int, errors: Mapping[str, int]) -> None:
+    """As `note_quarter`, on top of what the quarter already has. For one writer at a time."""
+    known = Quarter.objects.filter(kind=kind, code=code, start=start).first()
+    if known is not None:
+        asked, answered = known.asked + asked, known.answered + answered
+        errors = Counter(known.errors) + Counter(errors)
+    note_quarter(kind, code, start, min(asked, MOST), min(answered, MOST), errors)
+
+
+def note_round(line: str, round_ms: int) -> None:
+    """How long the last dialogue on a line took."""
+    rows = Presence.objects.filter(kind=Presence.Kind.LINE, code=line)
+    rows.exclude(round_ms=round_ms).update(round_ms=min(round_ms, MOST))
+
+
 def note_trace(line: str, at: datetime, direction: str, data: bytes, protocol: str = "", text: str = "") -> None:
-    """A message seen on a line; only the newest are kept."""
-    row = Trace.objects.create(
-        line=line, at=at, direction=direction, data=data[:4096], protocol=protocol, text=text[:240]
-    )
-    Trace.objects.filter(line=line, pk__lte=row.pk - 10 * KEPT_TRACES).delete()
+    """A message seen on a line; only the newest `KEPT_TRACES` are kept."""
+    Trace.objects.create(line=line, at=at, direction=direction, data=data[:4096], protocol=protocol, text=text[:240])
+    rows = Trace.objects.filter(line=line)
+    if last := rows.order_by("-pk").values_list("pk", flat=True)[KEPT_TRACES : KEPT_TRACES + 1].first():
+        rows.filter(pk__lte=last).delete()
+
+
+def watch_line(line: str, now: datetime) -> None:
+    """Somebody looks at a line's page; written only as often as the mark has to be moved."""
+    if not Watch.objects.filter(line=line, until__gt=now + WATCHED * 2 / 3).exists():
+        Watch.objects.update_or_create(line=line, defaults={"until": now + WATCHED})

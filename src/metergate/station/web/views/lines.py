@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from metergate.station.archive.models import Channel, Collector, Gateway, Line, Register
 from metergate.station.archive.queries import registers_by_line
-from metergate.station.collect import queries
+from metergate.station.collect import queries, services
 from metergate.station.collect.models import Intake, Presence, Quarter, Trace
 from metergate.station.web.cells import cells
 from metergate.station.web.parts import part
@@ -94,6 +94,7 @@ def _strip(code: str, registers: list[Register], line: Line, now: datetime) -> d
 def line(request: HttpRequest, code: str) -> HttpResponse:
     """One line: its live trace and its meters."""
     row = get_object_or_404(Line, code=code)
+    services.watch_line(code, timezone.now())
     only = request.GET.get("only", "").strip()
     query = f"?{request.GET.urlencode()}" if only else ""
     words = {
@@ -108,7 +109,9 @@ def line(request: HttpRequest, code: str) -> HttpResponse:
 
 @needs("archive.view_line")
 def trace(request: HttpRequest, code: str) -> HttpResponse:
-    """The newest messages on the line."""
+    """The newest messages on the line; who asks for them watches it."""
+    get_object_or_404(Line, code=code)
+    services.watch_line(code, timezone.now())
     rows = _trace(code, request.GET.get("only", "").strip())
     return part(request, "web/parts/trace.html", {"rows": rows})
 

@@ -20,6 +20,7 @@ from metergate.links.broker import Broker, BrokerSettings, gateway_user, station
 from metergate.links.mqtt import Message, MqttClient
 from metergate.toml import Seconds
 from metergate.wire.batch import Ack, decode, encode_ack
+from metergate.wire.lines import decode_report, decode_sight, trace_topic, watch_topic
 from smlmeter import PtyMeter, meter_id
 
 pytestmark = pytest.mark.anyio
@@ -286,3 +287,29 @@ async def test_on_the_embedded_broker_with_a_user_of_its_own(tmp_path: Path, met
             assert gateway.outward is not None
             assert gateway.outward.live is not None
             await gateway.outward.live.client.ready(20)
+
+
+async def test_station_watches_a_line_on_the_embedded_broker(tmp_path: Path, meters: list[PtyMeter]) -> None:
+    users = (station_user(), gateway_user("north", "gw1"))
+    async with Broker(BrokerSettings(tmp_path / "broker", port=0), users) as broker:
+        password = tmp_path / "password"
+        password.write_text(broker.password("gw1"))
+        settings = replace(
+            settings_of("", tmp_path, meters[:1]), mqtt=Mqtt(str(broker.address("gw1")), password_file=password)
+        )
+        name = settings.line[0].url
+        address, secret = broker.address("station"), broker.password("station")
+        async with MqttClient(address, "station", password=secret, linger=0) as client:
+            seen = Seen(client)
+            await client.subscribe("metergate/+/lines", seen.take)
+            await client.subscribe("metergate/+/trace/+", seen.take)
+            async with running(settings) as gateway:
+                await opened(gateway, 1)
+                await seen.until(lambda: seen.messages.get("metergate/gw1/lines"))
+                await client.publish(watch_topic("gw1", name), b"", qos=0)
+                (line,) = gateway.executors()
+                await until(lambda: line._listener is not None and line._listener.trace is not None)
+                meters[0].push()
+                await seen.until(lambda: seen.messages.get(trace_topic("gw1", name)))
+    assert decode_report(seen.messages["metergate/gw1/lines"][0]).lines[0].name == name
+    assert meter_id(1) in decode_sight(seen.messages[trace_topic("gw1", name)][0]).text

@@ -14,7 +14,7 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from metergate.model import Function, Quality, Reading, Register, TimeQuality
-from metergate.model.reading import Value
+from metergate.model.reading import Value, quick_reading
 from metergate.wire.mbus.records import Header, RawRecord, header, readings, registers, shifted, split_records
 from metergate.wire.mbus.times import moment
 from metergate.wire.mbus.values import EXACT, Cell, convert
@@ -114,7 +114,7 @@ def _integer(register: Register, sense: Sense, quality: Quality) -> tuple[Reader
     factor, notes = sense.factor, sense.notes
 
     def read(raw: int, at: datetime | None, status: int | None) -> Reading:
-        return Reading(register, _multiply(raw, factor), raw, None, at, status, quality, _NO_TIME, None, notes)
+        return quick_reading(register, _multiply(raw, factor), raw, None, at, status, quality, _NO_TIME, None, notes)
 
     def value(raw: int) -> Decimal:
         return _multiply(raw, factor)
@@ -131,7 +131,7 @@ def _bcd(register: Register, sense: Sense, quality: Quality, general: tuple[Read
             raw = int(data[::-1].hex())
         except ValueError:
             return general[0](data, at, status)
-        return Reading(register, _multiply(raw, factor), raw, None, at, status, quality, _NO_TIME, None, notes)
+        return quick_reading(register, _multiply(raw, factor), raw, None, at, status, quality, _NO_TIME, None, notes)
 
     def value(data: bytes) -> Value:
         try:
@@ -146,7 +146,7 @@ def _time(register: Register, quality: Quality, more: tuple[str, ...]) -> tuple[
     def read(data: bytes, at: datetime | None, status: int | None) -> Reading:
         text, reason, notes = moment(data)
         sure = quality if text else Quality.BAD
-        return Reading(register, text, None, None, at, status, sure, _NO_TIME, reason, notes + more)
+        return quick_reading(register, text, None, None, at, status, sure, _NO_TIME, reason, notes + more)
 
     def value(data: bytes) -> str | None:
         return moment(data)[0]
@@ -166,7 +166,7 @@ def _general(register: Register, head: Header, lvar: int | None) -> tuple[Reader
 
     def read(data: bytes, at: datetime | None, status: int | None) -> Reading:
         cell = cell_of(data)
-        return Reading(
+        return quick_reading(
             register, cell.value, cell.raw, None, at, status, cell.quality, _NO_TIME, cell.reason, cell.notes
         )
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from metergate.errors import DecodeError
 from metergate.wire import lines
 
-words = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=24)
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=24)
 counts = st.integers(0, (1 << 53) - 1)
 reports = st.builds(
     lines.LineReport,

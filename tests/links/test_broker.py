@@ -186,6 +186,23 @@ async def test_the_station_finds_everything_after_a_day_away(tmp_path: Path) -> 
     assert [batch.payload for batch in batches if batch.tries == 2] == [b"batch 0"]
 
 
+async def test_a_dead_server_is_a_link_error_whatever_is_asked(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        secret = broker.password("station")
+        await ensure_stream(broker.native_url, "station", secret)
+        async with client(broker, "gwA") as mqtt:
+            await mqtt.publish("metergate/town/record/gwA", b"batch")
+        async with record_source(broker.native_url, "station", secret) as source:
+            (batch,) = await source.fetch(1)
+            assert broker.pid
+            os.kill(broker.pid, signal.SIGKILL)
+            with pytest.raises(LinkError):
+                await source.fetch(1, within=20)
+            for say in (batch.done, batch.again, batch.poison):
+                with pytest.raises(LinkError):
+                    await say()
+
+
 async def test_users_come_and_go_while_it_runs(tmp_path: Path) -> None:
     async with running(tmp_path, (station_user(),)) as broker:
         password = broker.allow(gateway_user("town", "late"))

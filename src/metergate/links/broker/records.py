@@ -5,8 +5,8 @@ MQTT topic `metergate/<group>/record/<gateway>` is NATS subject `metergate.<grou
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,10 @@ SUBJECT = "metergate.*.record.*"
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
-    """One message of the record lane. `number` is its place in the stream, `tries` how often it was delivered."""
+    """One message of the record lane. `number` is its place in the stream, `tries` how often it was delivered.
+
+    What is said of it raises LinkError if the server went away: then it is delivered again.
+    """
 
     group: str
     gateway: str
@@ -34,15 +37,18 @@ class RecordBatch:
 
     async def done(self) -> None:
         """Never deliver it again: its readings are committed."""
-        await self._message.ack()
+        with _lost():
+            await self._message.ack()
 
     async def again(self, delay: float = 5.0) -> None:
         """Deliver it once more after `delay` seconds."""
-        await self._message.nak(delay=delay)
+        with _lost():
+            await self._message.nak(delay=delay)
 
     async def poison(self) -> None:
         """Never deliver it again although it could not be used."""
-        await self._message.term()
+        with _lost():
+            await self._message.term()
 
 
 class RecordSource:
@@ -56,14 +62,13 @@ class RecordSource:
 
         LinkError if the server went away: open a new source then, the batches wait there.
         """
-        from nats.errors import Error, TimeoutError
+        from nats.errors import TimeoutError
 
-        try:
-            return [_batch(message) for message in await self._pull.fetch(count, timeout=within)]
-        except TimeoutError:
-            return []
-        except (Error, OSError) as error:
-            raise LinkError(f"the record stream: {error or type(error).__name__}") from error
+        with _lost():
+            try:
+                return [_batch(message) for message in await self._pull.fetch(count, timeout=within)]
+            except TimeoutError:
+                return []
 
 
 @asynccontextmanager
@@ -76,9 +81,11 @@ async def record_source(
     """
     connection = await _connect(url, user, password)
     try:
-        jetstream = connection.jetstream()
-        await _ensure_stream(jetstream, days, replicas)
-        yield RecordSource(await jetstream.pull_subscribe(SUBJECT, durable, stream=STREAM))
+        with _lost():
+            jetstream = connection.jetstream()
+            await _ensure_stream(jetstream, days, replicas)
+            pull = await jetstream.pull_subscribe(SUBJECT, durable, stream=STREAM)
+        yield RecordSource(pull)
     finally:
         await connection.close()
 
@@ -87,9 +94,21 @@ async def ensure_stream(url: str, user: str, password: str, *, days: int = 30, r
     """Make the stream of the record lane, so that nothing is missed before the first consumer comes."""
     connection = await _connect(url, user, password)
     try:
-        await _ensure_stream(connection.jetstream(), days, replicas)
+        with _lost():
+            await _ensure_stream(connection.jetstream(), days, replicas)
     finally:
         await connection.close()
+
+
+@contextmanager
+def _lost() -> Iterator[None]:
+    """What the NATS client raises, as LinkError."""
+    from nats.errors import Error
+
+    try:
+        yield
+    except (Error, OSError) as error:
+        raise LinkError(f"the record stream: {error or type(error).__name__}") from error
 
 
 async def _connect(url: str, user: str, password: str) -> Client:

@@ -13,8 +13,8 @@ from django.db import connections
 from metergate.links.broker import Broker, BrokerSettings, gateway_user, station_user
 from metergate.links.mqtt import MqttClient
 from metergate.station.archive.models import Estate
-from metergate.station.collect import live
-from metergate.station.collect.models import Latest, Presence
+from metergate.station.collect import live, services
+from metergate.station.collect.models import Event, Latest, Presence
 from metergate.station.conf import StationConfig
 from metergate.wire.sparkplug import DataType, EdgeNode, Host, Metric, Out
 from station import street
@@ -68,6 +68,18 @@ def test_a_death_is_noticed_and_leaves_the_value(estate: Estate) -> None:
     lane.say(lane.will)
     assert presence("gateway") == {"gw-1": "down"}
     assert power() == Decimal("431.5")
+
+
+def test_what_comes_back_ends_the_report_of_its_silence(estate: Estate) -> None:
+    lane = Lane()
+    lane.born(431.5)
+    lane.say(lane.will)
+    reports = Event.objects.filter(code="GATEWAY_DOWN", source="gw-1")
+    assert reports.filter(acknowledged_at=None).count() == 1
+    services.heard(Presence.Kind.GATEWAY, "gw-1", lane.now)
+    assert presence("gateway") == {"gw-1": "ok"}
+    assert reports.filter(acknowledged_at=None).count() == 0
+    assert reports.get().acknowledged_by is None
 
 
 def test_registers_that_nobody_knows_are_left_to_the_record_lane(db: None) -> None:

@@ -100,3 +100,10 @@ def test_days_when_clocks_change(day: date, hours: int) -> None:
     assert found.hours == hours
     assert len(found.edges()) == 4 * hours + 1
     assert midnight(day, BERLIN) == found.start
+
+
+def test_bars_in_another_unit_add_up_exactly() -> None:
+    watt_hours = bars(series([1500, 2500], scaler=-1), edges(2))
+    kilowatt_hours = bars(series([2, 3], scaler=-1), edges(2))
+    parts = [watt_hours.times(Decimal("0.001")), kilowatt_hours.times(Decimal(20))]
+    assert add_up(parts, min(part.scaler for part in parts)).total == Decimal("0.4") + Decimal("10")

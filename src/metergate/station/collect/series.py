@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from itertools import pairwise
 
 import numpy as np
@@ -58,6 +58,12 @@ class Bars:
         """The sum of what is known; None where nothing is."""
         known = self.quality > 0
         return Decimal(int(self.amounts[known].sum())).scaleb(self.scaler) if known.any() else None
+
+    def times(self, factor: Decimal) -> Bars:
+        """The same, `factor` as large: another unit, a transformer. Factors of over six digits are rounded there."""
+        rounded = Context(prec=6).create_decimal(factor).normalize()
+        exponent = int(rounded.as_tuple().exponent)
+        return replace(self, amounts=self.amounts * int(rounded.scaleb(-exponent)), scaler=self.scaler + exponent)
 
 
 def bars(series: Series, edges: Sequence[datetime]) -> Bars:

@@ -115,16 +115,24 @@ def acknowledge(event: Event, operator: Operator) -> None:
 
 @transaction.atomic
 def heard(kind: str, code: str, at: datetime, *, round_ms: int | None = None) -> None:
-    """Something answered: it is OK again."""
+    """Something answered: it is OK again, and what was reported of its silence is over."""
     row, made = Presence.objects.get_or_create(kind=kind, code=code, defaults={"since": at, "last_seen": at})
     if made:
         return
     if row.state != Presence.State.OK:
         row.state, row.since = Presence.State.OK, at
+        _end(kind, code, at)
     row.last_seen = max(row.last_seen or at, at)
     row.round_ms = round_ms if round_ms is not None else row.round_ms
     row.told_dead = False
     row.save()
+
+
+def _end(kind: str, code: str, at: datetime) -> None:
+    """What was reported as not answering answers again: nobody has to look any more. An alarm stays for a person."""
+    Event.objects.filter(
+        source=code, code=f"{kind}_down".upper(), acknowledged_at=None, severity__lt=Severity.ALARM
+    ).update(acknowledged_at=at)
 
 
 @transaction.atomic

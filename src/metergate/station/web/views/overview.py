@@ -15,20 +15,28 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from metergate.model import Severity
+from metergate.model import Severity, Unit
 from metergate.station.archive.models import Building, Collector, Estate, Line, Medium, Register
 from metergate.station.archive.queries import Measured, by_medium
 from metergate.station.archive.services import new_devices
 from metergate.station.collect import history, queries
 from metergate.station.collect.models import Event, Presence
 from metergate.station.collect.periods import midnight
-from metergate.station.collect.series import add_up, bars
+from metergate.station.collect.series import Bars, add_up, bars
 from metergate.station.web import states
 from metergate.station.web.cells import cells
 from metergate.station.web.context import chosen_estate
 from metergate.station.web.parts import part
 from metergate.station.web.views.gate import needs
 
+UNITS = {
+    Medium.ELECTRICITY: Unit.KWH,
+    Medium.COLD_WATER: Unit.M3,
+    Medium.HOT_WATER: Unit.M3,
+    Medium.GAS: Unit.M3,
+    Medium.HEAT: Unit.KWH,
+}
+"""What the use of a medium is told in."""
 DAYS = 30
 SLOW_FOR = 60
 
@@ -100,29 +108,48 @@ def _slow(estate: Estate, found: list[Measured], billing: list[Register], at: da
 def _spark(medium: Medium, mine: list[Measured], at: datetime) -> Spark:
     end = at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0)
     edges = [end - timedelta(minutes=30 * i) for i in range(48, -1, -1)]
-    registers = queries.billing_registers(mine)
-    series = history.load(registers, edges[0], end)
-    parts = [bars(each, edges) for each in series.values()]
-    unit = registers[0].unit if registers else ""
+    parts = _parts(mine, UNITS[medium], edges)
     if not parts:
-        return Spark(medium, [], None, unit, 1, "")
+        return Spark(medium, [], None, UNITS[medium].value, 1, "")
     whole = add_up(parts, min(each.scaler for each in parts))
     values = [float(a) if q else None for a, q in zip(whole.amounts, whole.quality, strict=True)]
-    return Spark(medium, values, whole.total, unit, 1, _("%(medium)s, last 24 hours") % {"medium": medium.label})
+    label = _("%(medium)s, last 24 hours") % {"medium": medium.label}
+    return Spark(medium, values, whole.total, UNITS[medium].value, 1, label)
+
+
+def _parts(mine: list[Measured], unit: Unit, edges: list[datetime]) -> list[Bars]:
+    """The bars of every service point that counts for the estate, all in `unit`; check meters would count twice."""
+    factors = {
+        each.billing.pk: factor * (each.installation.factor if each.installation else 1)
+        for each in mine
+        if each.point.role == "sub" and each.billing and (factor := _factor(each.billing.unit, unit)) is not None
+    }
+    registers = [each.billing for each in mine if each.billing and each.billing.pk in factors]
+    series = history.load(registers, edges[0], edges[-1])
+    return [bars(each, edges).times(factors[register]) for register, each in series.items()]
+
+
+def _factor(text: str, unit: Unit) -> Decimal | None:
+    """From a register's unit into `unit`; None where it measures something else."""
+    try:
+        return Unit(text).into(unit)
+    except ValueError:
+        return None
 
 
 def _power(found: list[Measured]) -> Decimal | None:
-    watts = [
-        each.power.latest.value * (each.installation.factor if each.installation else 1)
+    """The sum of all powers, in kW."""
+    kilowatts = [
+        each.power.latest.value * factor * (each.installation.factor if each.installation else 1)
         for each in found
         if each.point.medium == Medium.ELECTRICITY
         and each.point.role == "sub"
         and each.power is not None
         and hasattr(each.power, "latest")
         and each.power.latest.value is not None
-        and each.power.unit == "W"
+        and (factor := _factor(each.power.unit, Unit.KW)) is not None
     ]
-    return sum(watts, Decimal(0)) / 1000 if watts else None
+    return sum(kilowatts, Decimal(0)) if kilowatts else None
 
 
 def _waiting(events: int, gaps: int) -> dict[str, object]:

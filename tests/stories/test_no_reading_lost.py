@@ -2,8 +2,9 @@
 
 A simulated day at speed: a collector logs its meters at every quarter of an hour, a gateway fetches the log over MGC/1
 and sends it through the broker to the station's ingest worker. Each is a process of its own, and a seeded schedule
-kills one of them after the other with SIGKILL, at any moment, also while it still starts. At the end the load profiles
-hold exactly what the collector logged, and what it logged is exactly what the simulated meters showed.
+kills one of them after the other with SIGKILL, at any moment, also while it still starts; now and then the broker. At
+the end the load profiles hold exactly what the collector logged, and what it logged is exactly what the simulated
+meters showed.
 
 METERGATE_KILLS is the number of kills; the promise is meant for any.
 """
@@ -42,11 +43,13 @@ from metergate.wire.mgc1 import REGISTERS, Record
 from postgres import fresh_database, postgres
 
 pytestmark = pytest.mark.slow
-KILLS = int(os.environ.get("METERGATE_KILLS", "20"))
+KILLS = int(os.environ.get("METERGATE_KILLS", "24"))
 SEED = 2026
 SPEED = 1440.0
 """A day a minute."""
 ADDRESS = 18
+BROKER_DEATHS = 5
+"""Every tenth time it is the broker that dies, but so often only: it is started again ever more slowly."""
 PATIENCE = 120.0
 """Seconds that something may take on a busy machine before it counts as never."""
 Key = tuple[str, str, int]
@@ -106,7 +109,7 @@ class Plant:
     """Collector, gateway and station in one folder."""
 
     def __init__(self, folder: Path, broker: Broker, database: str) -> None:
-        self.folder, self.database = folder, database
+        self.folder, self.broker, self.database = folder, broker, database
         today = datetime.now(UTC).date() - timedelta(days=30)
         self.start = datetime(today.year, today.month, today.day, tzinfo=UTC)
         self.bank = _bank(today, SimClock(time.time(), self.start, SPEED))
@@ -150,7 +153,11 @@ class Plant:
         """The schedule: who dies next and when; mostly at work, sometimes while it still starts."""
         dice, killed = random.Random(seed), Counter[str]()
         done = dict.fromkeys(self.work, 0)
-        for _ in range(times):
+        for number in range(times):
+            if number % 10 == 9 and killed["broker"] < BROKER_DEATHS:
+                await self._kill_broker()
+                killed["broker"] += 1
+                continue
             victim = dice.choice(self.victims)
             at_work, pause = dice.random() < 0.75, dice.expovariate(1 / 0.5)
             if at_work:
@@ -162,6 +169,12 @@ class Plant:
             await victim.start()
             killed[victim.name] += 1
         return killed
+
+    async def _kill_broker(self) -> None:
+        """It is started again by who owns it."""
+        await until(lambda: self.broker.pid, "the broker did not come back")
+        assert self.broker.pid
+        os.kill(self.broker.pid, signal.SIGKILL)
 
     def _goes_on(self, victim: Child, since: int) -> bool:
         assert victim.alive, victim.ended

@@ -181,10 +181,15 @@ class Plant:
         return self.work[victim.name]() > since
 
     async def drain(self) -> int:
-        """Wait until the collector logs once more, and all of its log by then is in the station; the last cursor."""
-        before = self._logged()
+        """Wait until the collector logs once more, and all of its log by then is in the station; the last cursor.
+
+        The gateway dies last: it would let a collector that was silent for long be for a minute.
+        """
+        before, gateway = self._logged(), self.victims[1]
         await until(lambda: self._logged() > before, "the collector logs no more")
         last = self._logged()
+        await gateway.end()
+        await gateway.start()
         await until(lambda: self._let_go() >= last, "the collector's log was not fetched")
         spooled = (await self._spool())["newest"]
         await until(lambda: self._acknowledged(spooled), "the station did not acknowledge")

@@ -15,9 +15,8 @@ from metergate.errors import MetergateError
 from metergate.gateway.hub import LineState
 from metergate.gateway.lines import LineTask
 from metergate.links.mqtt import Message, MqttClient
-from metergate.meters.driver import received
 from metergate.wire import protocol
-from metergate.wire.base import Found, Receiver, Telegram
+from metergate.wire.base import Found, Receiver, Telegram, received
 from metergate.wire.lines import (
     WATCHED,
     LineReport,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -266,9 +266,3 @@ class Line:
         if self._broken and not self._inbox:
             raise self._broken
         return True
-
-
-def received(receiver: Receiver, data: bytes, at: datetime | None = None) -> Iterator[Found]:
-    """All that is in `data`, silence at the end."""
-    yield from receiver.receive(data, at)
-    yield from receiver.silence()

@@ -15,7 +15,7 @@ from metergate.meters.map import Example, MeterMap, amount
 from metergate.meters.translate import Translator
 from metergate.model import Reading, Unit
 from metergate.wire import protocols
-from metergate.wire.base import Telegram
+from metergate.wire.base import Telegram, received
 from metergate.wire.contract import plain
 
 
@@ -71,9 +71,9 @@ def decode(meter_map: MeterMap, found: Source) -> Iterator[Telegram]:
     keys = {"key": found.key} if found.key else {}
     receiver = protocols()[meter_map.protocol].receiver(keys, meter_map.options)
     for data in found.prior:
-        for _ in (*receiver.receive(data), *receiver.silence()):
+        for _ in received(receiver, data):
             pass
-    for item in (*receiver.receive(found.data), *receiver.silence()):
+    for item in received(receiver, found.data):
         if isinstance(item, Telegram):
             yield item
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -253,6 +253,4 @@ class Memory:
 
 
 def _numbered(event: EventRecord, cursor: int) -> bytes:
-    return EventRecord(
-        cursor, event.code, event.time, event.channel, event.severity, event.first, event.second, event.boots
-    ).encode()
+    return replace(event, cursor=cursor).encode()

@@ -86,6 +86,12 @@ class Ask:
     timeout: float = 1.0
 
 
+def received(receiver: Receiver, data: bytes, at: datetime | None = None) -> Iterator[Found]:
+    """All that is in `data`, silence at the end."""
+    yield from receiver.receive(data, at)
+    yield from receiver.silence()
+
+
 class More:
     """The type of `MORE`."""
 

@@ -15,7 +15,7 @@ from typing import Any
 from metergate.errors import BadValue
 from metergate.model import MeterIdentity, Reading
 from metergate.wire import protocols
-from metergate.wire.base import Found, Problem, Telegram
+from metergate.wire.base import Found, Problem, Telegram, received
 
 Json = dict[str, Any]
 LIMIT = 64 << 20
@@ -140,10 +140,10 @@ def decode(request: Json) -> Json:
     keys = {str(name): octets(text, f"key {name}") for name, text in (request.get("keys") or {}).items() if text}
     receiver = entry.receiver(keys, request.get("options") or {})
     for text in request.get("prior") or []:
-        for _ in (*receiver.receive(octets(text, "prior")), *receiver.silence()):
+        for _ in received(receiver, octets(text, "prior")):
             pass
     base = receiver.position
-    return answer_json([*receiver.receive(data), *receiver.silence()], base)
+    return answer_json(received(receiver, data), base)
 
 
 def respond(request: Any) -> Json:

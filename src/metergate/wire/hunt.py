@@ -6,10 +6,12 @@ depends on the bytes alone, never on how they were cut into chunks.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from metergate.errors import DecodeError
-from metergate.wire.base import Problem
+from metergate.wire.base import Found, Problem, Telegram
 
 NOISE_PAGE = 1024
 """Noise is told at the latest where the stream passes a multiple of this, so that endless noise is seen."""
@@ -117,3 +119,38 @@ class Hunter:
         if self._run:
             yield Problem("noise", offset, f"{self._run} bytes of no frame")
             self._run = 0
+
+
+class HuntingReceiver(ABC):
+    """The listening end of a protocol whose frames a `Hunter` finds: a `wire.base.Receiver` but for `telegram`."""
+
+    def __init__(self, hunter: Hunter) -> None:
+        self._hunter = hunter
+
+    @property
+    def position(self) -> int:
+        """Bytes received so far."""
+        return self._hunter.position
+
+    @position.setter
+    def position(self, value: int) -> None:
+        self._hunter.position = value
+
+    @property
+    def noise(self) -> int:
+        """Bytes of noise so far."""
+        return self._hunter.noise
+
+    def receive(self, data: bytes, at: datetime | None = None) -> Iterator[Found]:
+        """See `wire.base.Receiver`."""
+        for catch in self._hunter.feed(data):
+            yield catch if isinstance(catch, Problem) else self.telegram(*catch, at)
+
+    def silence(self) -> Iterator[Found]:
+        """See `wire.base.Receiver`."""
+        for catch in self._hunter.silence():
+            yield catch if isinstance(catch, Problem) else self.telegram(*catch, None)
+
+    @abstractmethod
+    def telegram(self, offset: int, octets: bytes, at: datetime | None) -> Telegram:
+        """The telegram of a whole, right frame."""

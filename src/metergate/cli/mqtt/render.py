@@ -10,7 +10,7 @@ from metergate.errors import BadValue, DecodeError
 from metergate.links.mqtt import Message
 from metergate.model import Reading
 from metergate.wire import protocols
-from metergate.wire.base import Telegram
+from metergate.wire.base import Telegram, received
 from metergate.wire.sparkplug import decode as decode_sparkplug
 from metergate.wire.sparkplug import parse_state
 from metergate.wire.sparkplug.protobuf import fields
@@ -99,7 +99,7 @@ def telegrams(protocol: str, payload: bytes) -> str:
     """Telegrams of a meter protocol: their readings, a line each."""
     receiver = protocols()[protocol].receiver({}, {})
     lines = [""]
-    for found in (*receiver.receive(payload), *receiver.silence()):
+    for found in received(receiver, payload):
         if isinstance(found, Telegram):
             lines += [f"  {_reading(reading)}" for reading in found.readings]
         else:

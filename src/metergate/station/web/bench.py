@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from metergate.errors import MetergateError
 from metergate.wire import protocols
-from metergate.wire.base import Problem, ProtocolEntry, Span, Telegram
+from metergate.wire.base import Problem, ProtocolEntry, Span, Telegram, received
 from metergate.wire.contract import reading_json
 
 LIMIT = 8192
@@ -91,7 +91,7 @@ def _guess(data: bytes, known: Mapping[str, ProtocolEntry]) -> ProtocolEntry | N
 
 def _decode(taken: Taken, entry: ProtocolEntry, data: bytes, keys: Mapping[str, bytes]) -> None:
     receiver = entry.receiver(keys, {})
-    for found in (*receiver.receive(data), *receiver.silence()):
+    for found in received(receiver, data):
         if isinstance(found, Telegram):
             taken.readings += [reading_json(reading) for reading in found.readings]
             taken.problems += found.problems

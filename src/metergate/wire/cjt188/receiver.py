@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 from metergate.errors import DecodeError
 from metergate.model import MeterIdentity, Quality, Reading, Register, TimeQuality
-from metergate.wire.base import Found, Keys, Options, Problem, Span, Telegram
+from metergate.wire.base import Keys, Options, Problem, Span, Telegram
 from metergate.wire.cjt188.frame import COUNTERS, FUNCTIONS, READ, SET_ADDRESS, WRITE, WRITE_VARIANT, Frame, hunter
 from metergate.wire.cjt188.values import KINDS, STATUS, StatusMap, amounts, layout, moment, obis, size_of
+from metergate.wire.hunt import HuntingReceiver
 
 PARAGRAPH = "CJ/T 188-2004"
 
 
-class Receiver:
+class Receiver(HuntingReceiver):
     """Options: `status_map` (a `StatusMap`), `utc_offset` (minutes of the meters' clocks)."""
 
     def __init__(self, keys: Keys | None = None, options: Options | None = None) -> None:
+        super().__init__(hunter())
         settings = options or {}
         chosen, offset = settings.get("status_map"), settings.get("utc_offset")
         self._map = chosen if isinstance(chosen, StatusMap) else STATUS
         self._utc_offset = offset if isinstance(offset, int) else None
-        self._hunter = hunter()
-
-    @property
-    def position(self) -> int:
-        """Bytes received so far."""
-        return self._hunter.position
-
-    @position.setter
-    def position(self, value: int) -> None:
-        self._hunter.position = value
-
-    def receive(self, data: bytes, at: datetime | None = None) -> Iterator[Found]:
-        """See `wire.base.Receiver`."""
-        for catch in self._hunter.feed(data):
-            yield catch if isinstance(catch, Problem) else self.telegram(*catch, at)
-
-    def silence(self) -> Iterator[Found]:
-        """See `wire.base.Receiver`."""
-        for catch in self._hunter.silence():
-            yield catch if isinstance(catch, Problem) else self.telegram(*catch, None)
 
     def telegram(self, offset: int, octets: bytes, at: datetime | None) -> Telegram:
         """The telegram of a whole, right frame."""

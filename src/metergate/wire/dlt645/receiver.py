@@ -12,6 +12,7 @@ from metergate.wire.base import Found, Keys, Options, Problem, Telegram
 from metergate.wire.dlt645.decode import Assembler, edition, header, readings, slots, whole
 from metergate.wire.dlt645.frame import MINUS_33, Frame, error_text, hunter
 from metergate.wire.dlt645.values import NO_NUMBER, NULL
+from metergate.wire.hunt import HuntingReceiver
 
 LEARNED = 16384
 """Most layouts (meter x identifier) that a receiver remembers."""
@@ -74,44 +75,25 @@ def identity(address: str) -> MeterIdentity | None:
     return None if "aa" in address or address == "99" * 6 else MeterIdentity(address, medium=Medium.ELECTRICITY)
 
 
-class Receiver:
+class Receiver(HuntingReceiver):
     """Frames of both editions. Option `utc_offset`: minutes of the meters' clocks, for times of demand maxima."""
 
     def __init__(self, keys: Keys | None = None, options: Options | None = None) -> None:
+        super().__init__(hunter())
         offset = (options or {}).get("utc_offset")
         self._utc_offset = offset if isinstance(offset, int) else None
-        self._hunter = hunter()
         self._assembler = Assembler()
         self._layouts: dict[bytes, Layout | None] = {}
 
-    @property
-    def position(self) -> int:
-        """Bytes received so far."""
-        return self._hunter.position
-
-    @position.setter
-    def position(self, value: int) -> None:
-        self._hunter.position = value
-
-    @property
-    def noise(self) -> int:
-        """Bytes of noise so far."""
-        return self._hunter.noise
-
     def receive(self, data: bytes, at: datetime | None = None) -> Iterator[Found]:
-        """See `wire.base.Receiver`."""
+        """See `wire.base.Receiver`. A whole frame at once, as a meter's answer comes, needs no hunt."""
         if caught := self._hunter.whole(data):
-            yield self._telegram(*caught, at)
-            return
-        for catch in self._hunter.feed(data):
-            yield catch if isinstance(catch, Problem) else self._telegram(*catch, at)
+            yield self.telegram(*caught, at)
+        else:
+            yield from super().receive(data, at)
 
-    def silence(self) -> Iterator[Found]:
-        """See `wire.base.Receiver`."""
-        for catch in self._hunter.silence():
-            yield catch if isinstance(catch, Problem) else self._telegram(*catch, None)
-
-    def _telegram(self, offset: int, octets: bytes, at: datetime | None) -> Telegram:
+    def telegram(self, offset: int, octets: bytes, at: datetime | None) -> Telegram:
+        """The telegram of a whole, right frame, by its learnt layout where it has one."""
         control = octets[8]
         if control in (0x91, 0x81):
             key = octets[: 14 if control == 0x91 else 12]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 
 from metergate.errors import DecodeError
 from metergate.model import MeterIdentity, Reading
-from metergate.wire.base import Found, Keys, Options, Problem, Span, Telegram
+from metergate.wire.base import Keys, Options, Problem, Span, Telegram
+from metergate.wire.hunt import HuntingReceiver
 from metergate.wire.mgc1.frame import ANSWER, BROADCAST, UNASSIGNED, Frame, Function, Status, hunter
 from metergate.wire.mgc1.records import SIZE, CollectorStatus, Ident, Record, ValveState, events, records
 
@@ -27,30 +28,15 @@ def channel_meter(address: int, channel: int) -> str:
     return f"{address}/{channel}"
 
 
-class Receiver:
+class Receiver(HuntingReceiver):
     """No keys, no options."""
 
     def __init__(self, keys: Keys | None = None, options: Options | None = None) -> None:
-        self._hunter = hunter()
+        super().__init__(hunter())
 
-    @property
-    def position(self) -> int:
-        """Bytes received so far."""
-        return self._hunter.position
-
-    @position.setter
-    def position(self, value: int) -> None:
-        self._hunter.position = value
-
-    def receive(self, data: bytes, at: datetime | None = None) -> Iterator[Found]:
-        """See `wire.base.Receiver`."""
-        for catch in self._hunter.feed(data):
-            yield catch if isinstance(catch, Problem) else telegram(*catch, at)
-
-    def silence(self) -> Iterator[Found]:
-        """See `wire.base.Receiver`: 20 ms without a byte inside of a frame."""
-        for catch in self._hunter.silence():
-            yield catch if isinstance(catch, Problem) else telegram(*catch, None)
+    def telegram(self, offset: int, octets: bytes, at: datetime | None) -> Telegram:
+        """See `telegram` of this module."""
+        return telegram(offset, octets, at)
 
 
 def telegram(offset: int, octets: bytes, at: datetime | None) -> Telegram:

@@ -116,9 +116,14 @@ async def test_retained_and_empty_payload(kind: str, tmp_path: Path) -> None:
         await client.publish("kept/x", b"old", retain=True)
         await client.publish("kept/y", b"gone", retain=True)
         await client.publish("kept/y", b"", retain=True)
-        inbox = Inbox()
-        await client.subscribe("kept/#", inbox, qos=1)
-        assert [(m.topic, m.payload, m.retain) for m in await inbox.wait(1)] == [("kept/x", b"old", True)]
+        for _ in range(50):  # nats-server forgets a cleared message a moment after its PUBACK
+            inbox = Inbox()
+            await client.subscribe("kept/#", inbox, qos=1)
+            found = [(m.topic, m.payload, m.retain) for m in await inbox.wait(1)]
+            if all(payload for _, payload, _ in found):
+                break
+            await client.unsubscribe("kept/#")
+        assert found == [("kept/x", b"old", True)]
 
 
 async def test_wrong_password_is_refused_and_named(tmp_path: Path) -> None:

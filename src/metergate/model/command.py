@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
@@ -46,6 +46,57 @@ class Connect(Command):
 @dataclass(frozen=True, slots=True)
 class Disconnect(Command):
     """Open the relay of an electricity meter: supply off."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitPower(Command):
+    """Let at most `watts` pass; None lifts the limit."""
+
+    watts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Switching:
+    """From `hour:minute` of the meter's local day on, `tariff` counts."""
+
+    hour: int
+    minute: int
+    tariff: int
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """From `month`/`day` of every year on: the number (1...) of the day table of each weekday, Monday first."""
+
+    month: int
+    day: int
+    week: tuple[int, int, int, int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SetTariffTable(Command):
+    """Give the meter its tariff calendar: day tables 1..n, each in the order of the day, and the seasons of the year.
+
+    `activate` None: at once.
+    """
+
+    days: tuple[tuple[Switching, ...], ...] = ()
+    seasons: tuple[Season, ...] = ()
+    activate: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetPassword(Command):
+    """Change the meter's password of an access `level`. The secrets are files' contents, never shown or logged."""
+
+    level: int = 0
+    old: str = field(default="", repr=False)
+    new: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze(Command):
+    """Keep the present registers for reading later; at once."""
 
 
 class Outcome(Enum):

@@ -1,0 +1,72 @@
+"""What pollers share: the target, its key, and the questions that a protocol may be able to ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from metergate.errors import ConfigError, Unsupported
+from metergate.model import Command, MeterIdentity, Reading
+from metergate.model.command import Outcome
+from metergate.wire.base import Dialogue, Telegram
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The meter that is meant: its number, its address on the line, its key, what to ask for (empty: the usual)."""
+
+    id: str
+    address: str
+    key: bytes | None = None
+    registers: tuple[str, ...] = ()
+
+
+def read_key(path: Path) -> bytes:
+    """A key from its file of hex digits. ConfigError without telling what is in there."""
+    try:
+        return bytes.fromhex("".join(path.read_text("utf-8").split()))
+    except (OSError, ValueError):
+        raise ConfigError(f"{path}: no key: the file has to hold its hex digits and nothing else") from None
+
+
+class Poller:
+    """Questions of one protocol. What a protocol cannot do raises `Unsupported` and sends nothing."""
+
+    def read(self, target: Target) -> Dialogue[Telegram]:
+        """All usual values of a meter. NoAnswer, DecodeError."""
+        return _cannot("be asked for its values")
+
+    def execute(self, target: Target, command: Command, now: datetime) -> Dialogue[Outcome]:
+        """Carry out an order, once. UNSUPPORTED if the protocol knows no such order."""
+        yield from ()
+        return Outcome.UNSUPPORTED
+
+    def profile(self, target: Target, register: str, begin: datetime, end: datetime) -> Dialogue[Telegram]:
+        """The load profile that holds `register` (OBIS code, or the protocol's own name), `begin` <= time < `end`.
+
+        The readings' `meter_time` tells the instants. NoAnswer, DecodeError, Unsupported.
+        """
+        return _cannot("be asked for a load profile")
+
+    def events(self, target: Target, begin: datetime, end: datetime) -> Dialogue[Telegram]:
+        """The meter's event log as text readings with `meter_time`. NoAnswer, DecodeError, Unsupported."""
+        return _cannot("be asked for its events")
+
+    def broadcast_clock(self, now: datetime) -> Dialogue[Outcome]:
+        """Tell all meters of the line the time; nobody answers. UNSUPPORTED where there is no broadcast."""
+        yield from ()
+        return Outcome.UNSUPPORTED
+
+
+def _cannot(what: str) -> Dialogue[T]:
+    yield from ()
+    raise Unsupported(f"a meter of this protocol cannot {what}")
+
+
+def answered(protocol: str, identity: MeterIdentity, readings: tuple[Reading, ...]) -> Telegram:
+    """What a meter answered, as one telegram."""
+    return Telegram(protocol, 0, 0, True, meter=identity, readings=readings)

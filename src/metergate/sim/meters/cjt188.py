@@ -1,0 +1,13 @@
+"""Simulated water and gas meters of CJ/T 188."""
+
+from __future__ import annotations
+
+from metergate.sim.meters.base import LOCAL, installed, source
+from metergate.sim.specs import Bank, MeterSpec
+from metergate.wire.base import Responder
+from metergate.wire.cjt188.meter import Meter
+
+
+def meter(spec: MeterSpec, bank: Bank) -> Responder:
+    """The meter as it answers on a bus."""
+    return Meter(spec.kind or 0x10, spec.id, source(spec, bank), installed(bank), LOCAL)

@@ -50,7 +50,7 @@ def stored(blocks: Blocks) -> list[tuple[object, ...]]:
 
 def cells(blocks: Blocks, period: int = 900) -> dict[tuple[int, int], tuple[int, Decimal, int]]:
     """What is in each (register, grid instant): measurement instant, value, quality."""
-    matrix = blocks.read(range(20), MIDNIGHT - timedelta(days=2), MIDNIGHT + timedelta(days=3), period)
+    matrix = blocks.read(range(20), MIDNIGHT - timedelta(days=4), MIDNIGHT + timedelta(days=3), period)
     offset = np.zeros_like(matrix.value) if matrix.offset is None else matrix.offset
     return {
         (int(matrix.registers[row]), int(matrix.times[cell])): (
@@ -233,10 +233,15 @@ def test_sqlite_and_postgresql_hold_the_same(tmp_path: Path, server: str) -> Non
         store.close()
 
 
-def test_several_writers_at_once_lose_nothing(url: str) -> None:
+@pytest.mark.parametrize(("registers", "at_once"), [(10, 60), (20, 1920)], ids=["a few blocks", "in bulk"])
+def test_several_writers_at_once_lose_nothing(url: str, registers: int, at_once: int) -> None:
     random = Random(3)
+    days = 1 if registers == 10 else 4
     items = [
-        (register, BASE + cell * 900_000, register * 1000 + cell, 4, 0) for register in range(10) for cell in range(96)
+        (register, BASE + cell * 900_000 + day * DAY, register * 1000 + cell, 4, 0)
+        for register in range(registers)
+        for day in range(1 - days, 1)
+        for cell in range(96)
     ]
     blocks = open_blocks(url)
 
@@ -246,10 +251,10 @@ def test_several_writers_at_once_lose_nothing(url: str) -> None:
         written = 0
         while mine:
             try:
-                written += write(blocks, mine[:60]).stored
+                written += write(blocks, mine[:at_once]).stored
             except StorageError:  # two writers stopped each other: once more
                 continue
-            del mine[:60]
+            del mine[:at_once]
         return written
 
     with ThreadPoolExecutor(4) as pool:

@@ -172,7 +172,7 @@ async def test_events_come_once_even_over_a_restart(bench: Bench) -> None:
         again = CollectorLine(bench.settings, bench.hub, bench.recorder, Cursors(bench.folder / "cursors.json"))
         again._owner = bench.line._owner
         await again.visit(again._masters[18])
-    codes = [event for event in bench.seen.events if event[0] != "CLOCK_DOUBTFUL"]
+    codes = bench.seen.events
     assert codes.count(("LOOP_OPEN", "W-1")) == 1
     assert codes.count(("MAINS_FAIL", "18")) == 1
 
@@ -207,3 +207,10 @@ async def test_meters_of_the_line(bench: Bench) -> None:
 
 def test_master_timing() -> None:
     assert (mgc1.TIMEOUT, mgc1.TRIES) == (0.5, 3)
+
+
+async def test_a_clock_that_is_far_off_is_told_once(bench: Bench) -> None:
+    async with bench.connected():
+        await bench.line.visit(bench.master)
+        await bench.line.visit(bench.master)
+    assert [event[0] for event in bench.seen.events].count("CLOCK_DOUBTFUL") == 1

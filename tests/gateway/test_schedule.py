@@ -30,3 +30,9 @@ def test_a_dead_meter_is_asked_after_1_2_4_up_to_60_minutes() -> None:
 
 def test_back_off_never_asks_more_often_than_the_period() -> None:
     assert Schedule(7200.0).failed(0.0) == 7200
+
+
+def test_a_first_and_a_longest_pause_of_its_own() -> None:
+    schedule = Schedule(10.0, jitter=0, first=10.0, longest=300.0)
+    assert [schedule.failed(0.0) for _ in range(7)] == [10, 20, 40, 80, 160, 300, 300]
+    assert [schedule.failed(0.0) for _ in range(2000)][-1] == 300

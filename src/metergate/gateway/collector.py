@@ -48,6 +48,8 @@ T = TypeVar("T")
 MeterReadings = tuple[MeterIdentity, tuple[Reading, ...]]
 TOLERATED, SLEWED = timedelta(seconds=5), timedelta(minutes=5)
 """A collector's clock may be this wrong; up to the second it is set gently, beyond that somebody has to look."""
+LONGEST = 300.0
+"""Pauses for a collector that does not answer grow up to this, seconds: many meters hang on it."""
 VALVE_TIME, VALVE_POLL = 60.0, 5.0
 
 
@@ -57,6 +59,7 @@ class CollectorLine(LineTask):
     def __init__(self, settings: Line, hub: Hub, recorder: Recorder | None, cursors: Cursors) -> None:
         super().__init__(settings, hub)
         self._recorder, self._cursors = recorder, cursors
+        self._doubtful: set[int] = set()  # collectors whose clock was told to be far off
         self._places = {meter.address or meter.id: meter for meter in settings.meter}
         addresses = sorted({int(place.partition("/")[0]) for place in self._places})
         self._masters = {address: Master(address, seq=random.randrange(256)) for address in addresses}  # noqa: S311
@@ -66,7 +69,8 @@ class CollectorLine(LineTask):
 
     async def _visits(self, master: Master) -> None:
         """Visit one collector again and again; one that is dead does not hold up the others."""
-        schedule = Schedule(float(self.settings.period), float(self.settings.jitter))
+        period = float(self.settings.period)
+        schedule = Schedule(period, float(self.settings.jitter), first=period, longest=LONGEST)
         due = schedule.begin(time.monotonic())
         while True:
             await asyncio.sleep(due - time.monotonic())
@@ -126,12 +130,15 @@ class CollectorLine(LineTask):
         """Set gently what is a little wrong, but not where a quarter of an hour begins or ends."""
         now = datetime.now(UTC)
         error = datetime.fromtimestamp(status.time, UTC) - now
+        if abs(error) <= SLEWED:
+            self._doubtful.discard(master.address)
         if abs(error) <= TOLERATED:
             return
-        if abs(error) > SLEWED:
+        if abs(error) > SLEWED and master.address not in self._doubtful:
+            self._doubtful.add(master.address)
             seconds = round(error.total_seconds())
             self._hub.event("CLOCK_DOUBTFUL", self._name(str(master.address)), Severity.WARNING, seconds=seconds)
-        elif 2 <= now.minute % 15 < 13:
+        elif abs(error) <= SLEWED and 2 <= now.minute % 15 < 13:
             await self._ask(master.set_time(now, SLEW))
 
     async def live(self, master: Master, channel: int | None = None, priority: Priority = Priority.SCHEDULE) -> int:

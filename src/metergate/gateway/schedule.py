@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-BACKOFF = tuple(60.0 * minutes for minutes in (1, 2, 4, 8, 16, 32, 60))
-"""Pauses for a meter that does not answer, seconds."""
+FIRST, LONGEST = 60.0, 3600.0
+"""Pauses for a meter that does not answer, seconds: 1, 2, 4 ... 60 minutes."""
 
 
 @dataclass
@@ -15,10 +15,13 @@ class Schedule:
 
     `period` between questions; `jitter` is the part of the period over which meters are spread, so that a hundred of
     them do not speak at once. A round that comes late is not made up for: the missed ones are counted in `skipped`.
+    After a failure it rests `first` seconds, then ever twice as long up to `longest`, but never less than the period.
     """
 
     period: float
     jitter: float = 0.1
+    first: float = FIRST
+    longest: float = LONGEST
     chance: random.Random = field(default_factory=random.Random)
     failures: int = 0
     skipped: int = 0
@@ -38,8 +41,8 @@ class Schedule:
         return self.due
 
     def failed(self, now: float) -> float:
-        """It did not: 1, 2, 4 ... 60 minutes, but never sooner than the period."""
-        pause = BACKOFF[min(self.failures, len(BACKOFF) - 1)]
+        """It did not: the next pause."""
+        pause = min(self.first * 2.0 ** min(self.failures, 64), self.longest)
         self.failures += 1
         self.due = now + max(pause, self.period)
         return self.due

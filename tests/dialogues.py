@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, pairwise
 from typing import TypeVar
 
-from metergate.wire.base import Ask, Dialogue, Found, Receiver, Responder
+from metergate.wire.base import Ask, Dialogue, Found, Receiver, Responder, Retune
 
 T = TypeVar("T")
 NOW = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)
@@ -27,6 +27,8 @@ class Talk:
     seed: int = 0
     asked: int = 0
     sent: list[bytes] = field(default_factory=list)
+    bauds: list[int] = field(default_factory=list)
+    """The speeds to which the dialogue tuned the line."""
 
     def run(self, dialogue: Dialogue[T]) -> T:
         dice, pending, held = random.Random(self.seed), list[bytes](), list[bytes]()
@@ -34,6 +36,10 @@ class Talk:
         try:
             step = next(dialogue)
             while True:
+                if isinstance(step, Retune):
+                    self.bauds.append(step.baud)
+                    step = dialogue.send(b"")
+                    continue
                 if isinstance(step, Ask):
                     self.asked += 1
                     timeout = step.timeout

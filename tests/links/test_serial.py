@@ -132,10 +132,25 @@ async def test_unplugged_while_reading(line: Any) -> None:
 async def test_speed_changes_while_open(line: Any) -> None:
     meter, reader = line
     assert isinstance(reader, Adjustable)
-    await reader.set_line(9600, "7E1")
+    await reader.retune(9600, "7E1")
     assert reader.byte_time == pytest.approx(10 / 9600)
     await reader.write(b"/?!")
     assert await collect(meter, 3) == b"/?!"
+    assert meter.baud == 9600
+    await reader.retune(300)
+    assert meter.baud == 300
+    assert reader.byte_time == pytest.approx(10 / 300)
+
+
+async def test_a_recorded_line_changes_its_speed_too(tmp_path: Path) -> None:
+    meter = await open_link(f"pty://{tmp_path}/meter")
+    assert isinstance(meter, PtyLink)
+    reader = await open_link(f"{tmp_path}/meter?baud=300&format=7E1&record={tmp_path}/tape")
+    assert isinstance(reader, Adjustable)
+    await reader.retune(4800)
+    assert meter.baud == 4800
+    await reader.close()
+    await meter.close()
 
 
 async def test_closed_line_refuses(line: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from metergate.errors import LinkError
 from metergate.links.loop import LoopLink, pair
 from metergate.meters.driver import Line, Listener, Priority, Turns
-from metergate.wire.base import MORE, Ask, Dialogue, Found, Problem
+from metergate.wire.base import MORE, Ask, Dialogue, Found, Problem, Retune
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -190,4 +190,84 @@ async def test_nothing_is_awaited_after_a_broadcast() -> None:
     line = Line(ours)
     assert await line.ask(broadcast()) == "sent"
     assert await theirs.read() == b"time"
+    await line.close()
+
+
+class Tunable(LoopLink):
+    """A link that remembers, in order, what was sent and to which speed it was tuned, and when."""
+
+    def __init__(self) -> None:
+        super().__init__("loop://tunable")
+        self.told: list[object] = []
+        self.times: list[float] = []
+        self._byte_time = 0.01
+
+    async def write(self, data: bytes) -> None:
+        self.told.append(data)
+        self.times.append(asyncio.get_running_loop().time())
+
+    async def retune(self, baud: int, format: str | None = None) -> None:
+        self.told.append((baud, format))
+        self.times.append(asyncio.get_running_loop().time())
+
+
+def sign_on() -> Dialogue[str]:
+    assert (yield Ask(b"12345678", 0)) == b""
+    assert (yield Retune(9600, "7E1")) == b""
+    assert (yield Retune(300)) == b""
+    return "done"
+
+
+async def test_a_line_is_retuned_when_what_was_sent_has_left() -> None:
+    link = Tunable()
+    line = Line(link)
+    assert await line.ask(sign_on()) == "done"
+    assert link.told == [b"12345678", (9600, "7E1"), (300, None)]
+    assert link.times[1] - link.times[0] >= 0.08 - 0.001
+    await line.close()
+
+
+class Fixed:
+    """A link without a speed of its own."""
+
+    name, byte_time = "fixed", 0.0
+
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+
+    async def read(self) -> bytes:
+        await self.over.wait()
+        return b""
+
+    async def write(self, data: bytes) -> None:
+        pass
+
+    async def close(self) -> None:
+        self.over.set()
+
+
+async def test_a_link_without_speed_goes_on_as_it_is() -> None:
+    line = Line(Fixed())
+    assert await line.ask(sign_on()) == "done"
+    await line.close()
+
+
+def long_answer(gap: float) -> Dialogue[bytes]:
+    data = found = yield Ask(b"?", 0.3, gap)
+    while data:
+        data = yield MORE
+        found += data
+    return found
+
+
+@pytest.mark.parametrize(("gap", "whole"), [(0.25, True), (0.0, False)])
+async def test_an_answer_of_unknown_length_ends_with_a_gap(gap: float, whole: bool) -> None:
+    ours, theirs = pair()
+    line = Line(ours)
+    asking = asyncio.ensure_future(line.ask(long_answer(gap)))
+    await theirs.read()
+    for _ in range(8):
+        await theirs.write(b"x")
+        await asyncio.sleep(0.08)
+    assert (await asking == b"x" * 8) is whole
     await line.close()

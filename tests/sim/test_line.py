@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from metergate.links import Link, open_pair
+from metergate.links import Adjustable, Link, open_pair
 from metergate.sim.line import Line
 
 pytestmark = pytest.mark.anyio
@@ -95,3 +95,21 @@ async def test_who_talks_at_the_same_time_garbles_both() -> None:
         got = await heard(ports[2], 400)
         assert line.collisions == 1
         assert got != long + bytes(range(200))
+
+
+async def test_who_listens_at_another_speed_hears_garbage() -> None:
+    pairs = [await open_pair() for _ in range(3)]
+    line = Line([near for near, _ in pairs], baud=300, seed=7, speed=1000, follow=True)
+    running = asyncio.ensure_future(line.run())
+    one, other, slow = (far for _, far in pairs)
+    assert isinstance(one, Adjustable)
+    assert isinstance(other, Adjustable)
+    await one.write(WORD)
+    assert await heard(other) == await heard(slow) == WORD
+    await one.retune(9600, "7E1")
+    await other.retune(9600)
+    await one.write(WORD * 20)
+    assert await heard(other, 80) == WORD * 20
+    assert await heard(slow, 80) != WORD * 20
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

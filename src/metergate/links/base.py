@@ -36,6 +36,6 @@ class Link(Protocol):
 class Adjustable(Link, Protocol):
     """A link whose speed can be changed while it is open, as IEC 62056-21 does after the sign-on."""
 
-    async def set_line(self, baud: int, format: str) -> None:
-        """Go on with `baud` and `format` ("8N1"). LinkError if the port cannot."""
+    async def retune(self, baud: int, format: str | None = None) -> None:
+        """Go on with `baud` and `format` ("8N1"; None: as it is), once what was written is out. LinkError if not."""
         ...

@@ -17,6 +17,8 @@ class LoopLink(BufferedLink):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
+        self.baud: int | None = None
+        """The speed at which the other end works, where it told one."""
         self._other: LoopLink | None = None
         self._room = asyncio.Event()
         self._room.set()
@@ -36,6 +38,11 @@ class LoopLink(BufferedLink):
         if data:
             other._arrived(bytes(data))
         await other._room.wait()
+
+    async def retune(self, baud: int, format: str | None = None) -> None:
+        """Bytes pass at once at any speed; the other end is told of it, so that a simulated line can go by it."""
+        if self._other is not None:
+            self._other.baud = baud
 
     async def close(self) -> None:
         """Close this end; the other then reads to the end."""

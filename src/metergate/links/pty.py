@@ -14,6 +14,8 @@ from metergate.links.descriptor import DescriptorLink
 
 SETTINGS = ("patience",)
 PATIENCE = 1.0
+BAUDS = {getattr(termios, name): int(name[1:]) for name in dir(termios) if name[:1] == "B" and name[1:].isdecimal()}
+"""Speeds by their codes in the terminal's settings."""
 
 
 class PtyLink(DescriptorLink):
@@ -43,6 +45,11 @@ class PtyLink(DescriptorLink):
             os.close(ours)
             os.close(self._theirs)
             raise LinkError(f"{link}: no link to {self.path} can be put there: {error.strerror}") from error
+
+    @property
+    def baud(self) -> int | None:
+        """The speed at which the program at the other end believes to work."""
+        return BAUDS.get(termios.tcgetattr(self._theirs)[5])
 
     async def _wait_for_room(self) -> None:
         try:

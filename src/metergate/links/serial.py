@@ -35,12 +35,14 @@ def byte_time(baud: float, format: str = "8N1") -> float:
 class SerialLink(DescriptorLink):
     """A serial port, watched by the event loop itself."""
 
-    def __init__(self, name: str, port: serialx.BaseSerial, per_byte: float, gather: float) -> None:
+    def __init__(self, name: str, port: serialx.BaseSerial, per_byte: float, gather: float, format: str) -> None:
         self._port = port
+        self._format = format
         super().__init__(name, port.fileno(), per_byte, gather)
 
-    async def set_line(self, baud: int, format: str) -> None:
+    async def retune(self, baud: int, format: str | None = None) -> None:
         """Go on with `baud` and `format`, once what was written is out. LinkError if the port cannot."""
+        format = format or self._format
         bits, parity, stop = line_format(format)
         self._check_open()
         try:
@@ -54,7 +56,7 @@ class SerialLink(DescriptorLink):
             )
         except (OSError, serialx.SerialException, ValueError) as error:
             raise LinkError(f"{self.name}: the port cannot do {baud} {format}: {error}") from error
-        self._byte_time = byte_time(baud, format)
+        self._format, self._byte_time = format, byte_time(baud, format)
 
     def _release(self, fd: int) -> None:
         self._port.close()
@@ -80,7 +82,7 @@ async def open_serial(address: Address) -> DescriptorLink | TransportLink:
         )
         await asyncio.to_thread(port.open)
         if hasattr(port, "fileno"):
-            return SerialLink(address.name, port, per_byte, gather)
+            return SerialLink(address.name, port, per_byte, gather, text)
         port.close()
         link = TransportLink(address.name, per_byte)
         await serialx.create_serial_connection(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from metergate.errors import ConfigError, LinkError
 from metergate.links.address import Address
-from metergate.links.base import Link
+from metergate.links.base import Adjustable, Link
 
 SETTINGS = ("speed", "loop")
 Sleep = Callable[[float], Awaitable[None]]
@@ -52,6 +52,11 @@ class RecordingLink:
         """As the link's own, written down once it is sent."""
         await self._link.write(data)
         self._note("tx", data)
+
+    async def retune(self, baud: int, format: str | None = None) -> None:
+        """As the link's own; nothing where it has no speed."""
+        if isinstance(self._link, Adjustable):
+            await self._link.retune(baud, format)
 
     async def close(self) -> None:
         """Close the link and the tape."""

@@ -17,8 +17,8 @@ from itertools import count
 from typing import TypeVar
 
 from metergate.errors import LinkError
-from metergate.links.base import Link
-from metergate.wire.base import Ask, Dialogue, Found, Receiver
+from metergate.links.base import Adjustable, Link
+from metergate.wire.base import Ask, Dialogue, Found, Receiver, Retune
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -168,6 +168,7 @@ class Line:
         self._turns = Turns()
         self._inbox = bytearray()
         self._arrived = asyncio.Event()
+        self._out_at = 0.0  # when the last bit of what was sent has left
         self._broken: LinkError | None = None
         self._pump = asyncio.ensure_future(self._read())
 
@@ -206,17 +207,29 @@ class Line:
 
     async def _converse(self, dialogue: Dialogue[T]) -> T:
         loop = asyncio.get_running_loop()
-        deadline, answer = 0.0, None
+        deadline, gap, answer = 0.0, 0.0, None
         while True:
             try:
                 step = next(dialogue) if answer is None else dialogue.send(answer)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
+            if isinstance(step, Retune):
+                await self._retune(step)
+                answer = b""
+                continue
             if isinstance(step, Ask):
-                deadline = loop.time() + await self._send(step)
+                deadline, gap = loop.time() + await self._send(step), step.gap
             nothing = isinstance(step, Ask) and not step.timeout
             answer = b"" if nothing else await self._answer(deadline)
             deadline += len(answer) * self.link.byte_time
+            if gap and answer:
+                deadline = max(deadline, loop.time() + gap + self._spare)
+
+    async def _retune(self, step: Retune) -> None:
+        """Another speed, once the last bit has left; a link that has none stays as it is."""
+        if isinstance(self.link, Adjustable):
+            await asyncio.sleep(max(0.0, self._out_at - asyncio.get_running_loop().time()))
+            await self.link.retune(step.baud, step.format)
 
     async def _send(self, step: Ask) -> float:
         """Send; what arrived unasked before is a late or foreign answer and is dropped. Seconds that may now pass."""
@@ -231,6 +244,7 @@ class Line:
             self.trace(">", step.data)
         await self.link.write(step.data)
         transfer = len(step.data) * self.link.byte_time
+        self._out_at = asyncio.get_running_loop().time() + transfer
         if self._echo and step.data:
             await self._drop_echo(step.data, transfer)
         return step.timeout + self._spare + transfer

@@ -4,8 +4,9 @@ Nothing here waits, reads a clock or touches a line. Three shapes:
 
 * `Receiver`: the listening end. Bytes in any chunking go in, telegrams and problems come out; the result does not
   depend on the chunking. `silence()` says that the line went quiet: what is unfinished was noise or cut off.
-* `Dialogue`: a question and its answers, as a generator. It yields `Ask` (send these bytes, then wait) or
-  `MORE` (keep waiting); it is sent the bytes that arrive, or b"" when the time is up; its return value is the result.
+* `Dialogue`: a question and its answers, as a generator. It yields `Ask` (send these bytes, then wait),
+  `MORE` (keep waiting) or `Retune` (go on at another speed); it is sent the bytes that arrive, or b"" when the time is
+  up (and after a `Retune`); its return value is the result.
 * `Responder`: the meter's end: requests in, answers out.
 """
 
@@ -80,10 +81,25 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Send `data`, then wait up to `timeout` seconds (plus transfer time) for bytes. 0: nothing is awaited."""
+    """Send `data`, then wait up to `timeout` seconds (plus transfer time) for bytes. 0: nothing is awaited.
+
+    `gap`: after bytes came, `MORE` waits at least so many seconds longer: for answers whose length nobody knows.
+    """
 
     data: bytes
     timeout: float = 1.0
+    gap: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retune:
+    """Go on at `baud` and `format` ("7E1"; None: as it is), once what was sent has left. Nothing is awaited.
+
+    Lines without a speed of their own (TCP, in memory) go on as they are.
+    """
+
+    baud: int
+    format: str | None = None
 
 
 def received(receiver: Receiver, data: bytes, at: datetime | None = None) -> Iterator[Found]:
@@ -99,7 +115,7 @@ class More:
 MORE = More()
 """Yielded by a dialogue that needs more bytes and keeps the running timeout."""
 
-Dialogue = Generator[Ask | More, bytes, T]
+Dialogue = Generator[Ask | More | Retune, bytes, T]
 
 
 class Responder(Protocol):

@@ -17,6 +17,7 @@ COMMANDS = {
     "gateway": ("metergate.cli.gateway:app", "The edge daemon: reads meters, keeps readings, publishes them."),
     "station": ("metergate.cli.station:app", "The centre: archive, ingest, pages, API."),
     "sim": ("metergate.cli.sim:app", "The other end of every wire: simulated meters, lines, collectors."),
+    "serve-meter": ("metergate.cli.serve_meter:serve_meter", "Be a meter, for other people's tools to read."),
     "decode": ("metergate.cli.decode:decode", "Take telegrams apart, from a file, hex or standard input."),
     "read": ("metergate.cli.read:read", "Read one meter, now."),
     "sniff": ("metergate.cli.sniff:sniff", "Listen to a live line: bytes and what they mean."),

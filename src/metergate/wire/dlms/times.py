@@ -50,7 +50,7 @@ class DateTime:
         """From 12 octets (date-time), 5 (date) or 4 (time). BadValue for another count."""
         if len(octets) == 12:
             deviation = int.from_bytes(octets[9:11], "big", signed=True)
-            return cls(int.from_bytes(octets[:2], "big"), *octets[2:9], deviation, octets[11])
+            return cls(int.from_bytes(octets[:2], "big"), *octets[2:9], deviation=deviation, status=octets[11])
         if len(octets) == 5:
             return cls(int.from_bytes(octets[:2], "big"), *octets[2:])
         if len(octets) == 4:

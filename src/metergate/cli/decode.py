@@ -60,12 +60,8 @@ def decode(
         for entry in protocols().values():
             print(f"{entry.name:<14} {entry.title} ({entry.document})")
         return
-    data = _bytes_of(source)
-    name = protocol or contract.guess(data)
-    if name is None:
-        raise BadValue(
-            f"no known protocol fits these {len(data)} bytes; name one with --protocol: {', '.join(protocols())}"
-        )
+    data = bytes_of(source)
+    name = protocol_of(data, protocol)
     _decode_one(name, data, key, output, explain)
 
 
@@ -93,7 +89,20 @@ def _batch() -> None:
         sys.stdout.flush()
 
 
-def _bytes_of(source: str) -> bytes:
+def protocol_of(data: bytes, named: str | None) -> str:
+    """The protocol that was named, or the one that fits. BadValue if there is none."""
+    name = named or contract.guess(data)
+    if name is None:
+        raise BadValue(
+            f"no known protocol fits these {len(data)} bytes; name one with --protocol: {', '.join(protocols())}"
+        )
+    if name not in protocols():
+        raise BadValue(f"unknown protocol {name!r}: there are {', '.join(protocols())}")
+    return name
+
+
+def bytes_of(source: str) -> bytes:
+    """The bytes that the command line means."""
     if source == "-":
         return _unhexed(sys.stdin.buffer.read())
     path = Path(source)

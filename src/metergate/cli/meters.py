@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -53,6 +54,57 @@ def show(name: str, /) -> None:
         sent = row.quantity or row.address or str(row.wire or row.obis)
         table.add_row(row.name, str(row.obis or ""), sent, str(row.storage), str(row.tariff), row.function.value)
     Console().print(table)
+
+
+@app.command
+def new(
+    source: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    protocol: str | None = None,
+    key_file: Path | None = None,
+    folder: Path = Path(),
+    brand: str | None = None,
+    model: str | None = None,
+    origin: str | None = None,
+    licence: str | None = None,
+    yes: bool = False,
+) -> None:
+    """Make the map of a new model from a telegram of it, by asking.
+
+    For every value the proposed name is taken with Enter, replaced by another, or dropped with `-`.
+
+    Examples:
+
+        metergate meters new telegram.hex
+
+        metergate meters new telegram.hex --brand Acme --model "Flow 7" --origin "own meter" --licence MIT --yes
+
+    Parameters
+    ----------
+    source
+        A file (binary or hex), hex digits, or `-` for standard input.
+    protocol
+        Name of the protocol; without it the one that fits best is taken.
+    key_file
+        A file with the meter's key in hex.
+    folder
+        Where the map is written.
+    brand
+        Who made the meter; asked for where not given. So are `model`, `origin` and `licence`.
+    model
+        The model's name.
+    origin
+        Where the telegram is from.
+    licence
+        Who may use the telegram.
+    yes
+        Take every proposed name without asking.
+    """
+    from metergate.cli.new_meter import make
+
+    given = {"brand": brand, "model": model, "origin": origin, "licence": licence}
+    make(source, protocol, key_file, folder, given, yes)
 
 
 @app.command

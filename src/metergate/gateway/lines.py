@@ -17,6 +17,7 @@ from metergate.gateway.settings import Line, Meter
 from metergate.links import Link, open_link
 from metergate.meters.driver import Line as Owner
 from metergate.meters.driver import Listener, Priority, Tracer, utc_now
+from metergate.meters.map import known_maps
 from metergate.meters.pollers import POLLERS, Poller, Target, read_key
 from metergate.meters.translate import Translator
 from metergate.meters.usual import usual_address
@@ -41,8 +42,8 @@ class LineTask:
         self._meters = {meter.id: meter for meter in settings.meter if meter.id}
         self._only = settings.meter[0] if len(settings.meter) == 1 and not settings.meter[0].id else ANY
         self._others = settings.others if settings.others is not None else not self._meters
-        maps = {meter.id: meter.map for meter in settings.meter if meter.map}
-        self._translate = Translator(chosen=maps)
+        chosen = {meter.id: meter.map for meter in settings.meter if meter.map}
+        self._translate = Translator(known_maps(settings.maps), chosen=chosen)
         self._owner: Owner | None = None
         self._listener: Listener | None = None
         self._observer: Tracer | None = None
@@ -206,4 +207,4 @@ class LineTask:
 def target(meter: Meter) -> Target:
     """What a poller has to know of a meter."""
     key = read_key(meter.key_file) if meter.key_file else None
-    return Target(meter.id, meter.address or meter.id, key, meter.registers)
+    return Target(meter.id, meter.address or meter.id, key, meter.registers, meter.map)

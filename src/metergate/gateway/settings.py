@@ -76,6 +76,8 @@ class Line:
     """Granted on top of every time limit, for slow converters."""
     others: bool | None = None
     """Also keep meters that are not listed. By default only where none is listed."""
+    maps: Path | None = None
+    """A folder with meter maps of one's own, besides the shipped ones."""
     trace: bool = False
     """Log every byte (debug level)."""
     options: dict[str, object] = field(default_factory=dict)

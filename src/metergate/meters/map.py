@@ -143,6 +143,16 @@ def load_maps(folder: Path = FOLDER) -> dict[str, MeterMap]:
     return {path.stem: load_map(path) for path in sorted(folder.glob("*.toml"))}
 
 
+def known_maps(own: Path | None = None) -> list[MeterMap]:
+    """The shipped maps; those of a folder of one's own come first. ConfigError if there is no such folder."""
+    if own is None:
+        return list(load_maps().values())
+    if not own.is_dir():
+        raise ConfigError(f"{own}: there is no such folder of maps")
+    mine = load_maps(own)
+    return [*mine.values(), *(one for name, one in load_maps().items() if name not in mine)]
+
+
 def find_map(maps: Iterable[MeterMap], protocol: str, meter: MeterIdentity) -> MeterMap | None:
     """The map that fits a meter best, or None."""
     fitting = (one for one in maps if one.protocol == protocol and one.match.sharpness and one.match.fits(meter))

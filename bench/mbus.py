@@ -144,9 +144,9 @@ def run() -> list[Row]:
     whole, other = against(_ours(frames), _py_meter_bus(frames))
     mine, parser = against(_ours(frames), _mbus_parser(frames))
     return [
-        row("M-Bus, repeated layouts to values", learnt, "frames/s", peer=("pyMeterBus values", theirs), ratio=30),
+        row("M-Bus, repeated layouts to values", learnt, "frames/s", peer=("pyMeterBus values", theirs), ratio=50),
         row(
-            "M-Bus, repeated layouts to Reading objects", whole, "frames/s", peer=("pyMeterBus values", other), ratio=2
+            "M-Bus, repeated layouts to Reading objects", whole, "frames/s", peer=("pyMeterBus values", other), ratio=20
         ),
         row("M-Bus, the same", mine, "frames/s", peer=("pymbusparser", parser), ratio=1),
         row("M-Bus, general record decoder", rate(_general(frames)), "frames/s", least=3000),

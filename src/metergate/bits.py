@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from zlib import adler32
 
 from fastcrc import crc16 as _crc
 
@@ -20,9 +21,14 @@ crc_modbus = _crc.modbus
 """CRC-16/MODBUS: Modbus RTU, MGC/1. Check 4B37H."""
 
 
+_SHORT = 256
+
+
 def sum8(data: bytes | bytearray | memoryview) -> int:
     """Sum of all bytes modulo 256: M-Bus, DL/T 645, CJ/T 188, Q/GDW 376.1."""
-    return sum(data) & 0xFF
+    if len(data) > _SHORT:
+        return sum(data) & 0xFF
+    return (adler32(data) - 1) & 0xFF  # the low half of an Adler-32 is 1 + the sum, as long as that is below 65521
 
 
 def bcd(data: bytes) -> int | None:

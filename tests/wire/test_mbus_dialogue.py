@@ -380,3 +380,16 @@ def test_slaves_survive_rubbish(chunks: list[bytes]) -> None:
         values(Talk([meter]).run(reader.read(254 if meter.address != 5 else 5, settings=replace(QUICK, tries=3))))
         == HEAT
     )
+
+
+def test_set_clock() -> None:
+    meter = heat("11111111", 5)
+    talk = Talk([meter])
+    talk.run(reader.set_clock(5, datetime(2026, 3, 31, 23, 59, 12)))
+    assert meter.clock == "2026-03-31T23:59:00"
+    assert talk.sent[-1].hex() == "680909687305" + "51" + "046d3b175f33" + "1e" + "16"
+    talk.run(reader.set_clock(5, datetime(2026, 3, 31, 23, 59, 12), seconds=True))
+    assert meter.clock == "2026-03-31T23:59:12"
+    broadcast = Talk([meter, other := heat("22222222", 6)])
+    broadcast.run(reader.broadcast_clock(datetime(2027, 1, 1)))
+    assert (meter.clock, other.clock, broadcast.asked) == ("2027-01-01T00:00:00", "2027-01-01T00:00:00", 1)

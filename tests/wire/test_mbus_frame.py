@@ -145,7 +145,12 @@ def test_high_byte_first() -> None:
         (0x72, "7856341224400107550000000413", "truncated", "the record's value wants 4 bytes, 0 are left"),
         (0x73, "78563412", "truncated", "the fixed data structure has 16 bytes, 4 came"),
         (0x7A, "2a", "truncated", "the short header has 4 bytes, 1 came"),
-        (0x72, "785634122440010755001005" + "ab" * 16, "unsupported", "encrypted on the wire (security mode 5)"),
+        (
+            0x72,
+            "785634122440010755001005" + "ab" * 16,
+            "key_missing",
+            "encrypted (security mode 5), and there is no key for the meter",
+        ),
     ],
 )
 def test_what_gives_no_readings(ci: int, data: str, code: str, message: str) -> None:

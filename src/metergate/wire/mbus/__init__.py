@@ -5,13 +5,15 @@ from __future__ import annotations
 from metergate.wire.base import Keys, Options, ProtocolEntry
 from metergate.wire.mbus.explain import explain
 from metergate.wire.mbus.frame import Framer
+from metergate.wire.mbus.keys import Keyring
 from metergate.wire.mbus.telegram import PROTOCOL, Decoder, Receiver
 
 __all__ = ["PROTOCOLS", "Decoder", "Receiver", "explain", "guess"]
 
 
 def _receiver(keys: Keys, options: Options) -> Receiver:
-    return Receiver()
+    """Keys: `key` for all meters, those of single meters by id. Option: `accept_clear` (default true)."""
+    return Receiver(Decoder(keys=Keyring.given(keys), accept_clear=bool(options.get("accept_clear", True))))
 
 
 def guess(data: bytes) -> int:
@@ -28,7 +30,7 @@ PROTOCOLS = (
         title="M-Bus, wired",
         document="EN 13757-2, EN 13757-3",
         receiver=_receiver,
-        explain=lambda data, keys: explain(data),
+        explain=explain,
         guess=guess,
     ),
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from metergate.errors import DecodeError
-from metergate.wire.base import Span
+from metergate.wire.base import Keys, Span
 from metergate.wire.mbus.dib import FILLER, MANUFACTURER, MORE
 from metergate.wire.mbus.fixed import SIZE, Fixed
 from metergate.wire.mbus.frame import DFC, FCB, PRM, Frame, Framer, parse
+from metergate.wire.mbus.keys import Keyring
 from metergate.wire.mbus.names import status_text
 from metergate.wire.mbus.records import RawRecord, header, readings, split_records
+from metergate.wire.mbus.security import opened
 from metergate.wire.mbus.telegram import (
     ALARM,
     BARE,
@@ -28,6 +30,7 @@ from metergate.wire.mbus.telegram import (
     LongHeader,
 )
 
+_SHORT_SIZE = 4
 LINK, TRANSPORT, RECORD = "EN 13757-2 §5", "EN 13757-3 §5", "EN 13757-3 §6"
 _CONTROLS = {0x40: "SND_NKE", 0x53: "SND_UD", 0x5A: "REQ_UD1", 0x5B: "REQ_UD2", 0x08: "RSP_UD"}
 _CI = {
@@ -45,8 +48,11 @@ _CI = {
 } | {code: f"set baud rate {rate}" for code, rate in BAUD.items()}
 
 
-def explain(data: bytes) -> list[Span]:
-    """The byte ranges of the first frame in `data`, outermost first; what is none is called noise."""
+def explain(data: bytes, keys: Keys | None = None) -> list[Span]:
+    """The byte ranges of the first frame in `data`, outermost first; what is none is called noise.
+
+    With its key (see `keys.Keyring.given`) an encrypted telegram is shown in clear.
+    """
     framer = Framer()
     caught = [*framer.feed(data), *framer.silence()]
     found = next((catch for catch in caught if isinstance(catch, tuple)), None)
@@ -57,10 +63,10 @@ def explain(data: bytes) -> list[Span]:
     noise = [Span(0, at, "noise")] if at else []
     rest = len(data) - at - len(octets)
     after = [Span(len(data) - rest, rest, "after the frame")] if rest else []
-    return noise + list(_frame(octets, at)) + after
+    return noise + list(_frame(octets, at, Keyring.given(keys or {}))) + after
 
 
-def _frame(octets: bytes, at: int) -> Iterator[Span]:
+def _frame(octets: bytes, at: int, keys: Keyring) -> Iterator[Span]:
     frame = parse(octets)
     yield Span(at, len(octets), "frame", frame.kind, 0, LINK)
     if frame.control is None:
@@ -72,7 +78,7 @@ def _frame(octets: bytes, at: int) -> Iterator[Span]:
     yield Span(at + head + 1, 1, "address", _address(frame.address), 1, LINK)
     if frame.ci is not None:
         yield Span(at + 6, 1, "control information", _CI.get(frame.ci, f"{frame.ci:02X}H"), 1, TRANSPORT)
-        yield from _content(frame, at + 7)
+        yield from _content(frame, at + 7, keys)
     yield Span(at + len(octets) - 2, 1, "check sum", f"{octets[-2]:02X}H, right", 1, LINK)
     yield Span(at + len(octets) - 1, 1, "stop", "", 1, LINK)
 
@@ -90,7 +96,7 @@ def _address(address: int) -> str:
     return special.get(address, str(address))
 
 
-def _content(frame: Frame, at: int) -> Iterator[Span]:
+def _content(frame: Frame, at: int, keys: Keyring) -> Iterator[Span]:
     """What is behind the CI field; where that cannot be decoded, the error stands in place of the rest."""
     try:
         if frame.from_master or frame.ci not in (LONG, SHORT, BARE, FIXED):
@@ -100,9 +106,19 @@ def _content(frame: Frame, at: int) -> Iterator[Span]:
         else:
             size = {LONG: 12, SHORT: 4, BARE: 0}[frame.ci]
             yield from _header(frame, at)
-            yield from _records(frame.data[size:], at + size)
+            yield from _records(_clear(frame, size, at + size, keys), at + size)
     except DecodeError as error:
         yield Span(at, len(frame.data), "broken", f"{error.code}: {error.reason}", 1, RECORD)
+
+
+def _clear(frame: Frame, size: int, at: int, keys: Keyring) -> bytes:
+    """The data behind the header of `size` bytes, decrypted where there is a key."""
+    head, data = frame.data[:size], frame.data[size:]
+    if size < _SHORT_SIZE or len(head) < size:
+        return data
+    who = head[:-4] or None
+    key = keys.of(LongHeader.parse(head)) if who else keys.of()
+    return opened(int.from_bytes(head[-2:], "little"), who, head[-4], data, key, True, at)[0]
 
 
 def _plain(frame: Frame, at: int) -> Iterator[Span]:

@@ -92,7 +92,7 @@ def is_long(data: bytes) -> bool:
     size = len(data)
     if size < 9 or data[0] != _LONG or data[3] != _LONG or data[1] != size - 6 or data[2] != size - 6:
         return False
-    return data[-1] == 0x16 and sum(data[4:-2]) & 0xFF == data[-2]
+    return data[-1] == 0x16 and sum8(data[4:-2]) == data[-2]
 
 
 def _right(frame: bytes) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
+from operator import itemgetter
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -44,7 +46,18 @@ class Found(NamedTuple):
 class Layout:
     """The plan of one telegram layout of one meter."""
 
-    __slots__ = ("_mask", "_pattern", "_readers", "_size", "_tail", "_unpack", "_valuers", "more", "registers")
+    __slots__ = (
+        "_batch",
+        "_mask",
+        "_pattern",
+        "_readers",
+        "_size",
+        "_tail",
+        "_unpack",
+        "_valuers",
+        "more",
+        "registers",
+    )
 
     def __init__(self, data: bytes, meter: str, raw: Sequence[RawRecord], maker: bytes, more: bool) -> None:
         heads = [header(record.dif, record.vif) for record in raw]
@@ -59,20 +72,94 @@ class Layout:
         self._unpack = Struct(_struct(raw, [form for form, _, _ in fields], len(data))).unpack
         self._mask = int.from_bytes(_mask(raw, self._tail, len(data)))
         self._pattern = int.from_bytes(data) & self._mask
+        self._batch = Batch(raw, heads, self.registers, len(data))
 
     def read(self, data: bytes, at: datetime | None, status: int | None) -> Found | None:
         """The readings of `data`, or None if it has another layout."""
         if len(data) != self._size or int.from_bytes(data) & self._mask != self._pattern:
             return None
         cells = self._unpack(data)
-        found = tuple([read(cell, at, status) for read, cell in zip(self._readers, cells, strict=True)])
+        try:
+            found = self._batch.readings(data, cells, self._readers, at, status)
+        except ValueError:  # digits that are none: a sign, or the mark of no number
+            found = tuple([read(cell, at, status) for read, cell in zip(self._readers, cells, strict=True)])
         return Found(found, data[self._tail :], self.more)
 
-    def values(self, data: bytes) -> list[Value] | None:
+    def values(self, data: bytes) -> Sequence[Value] | None:
         """The values of `registers` alone, None for absent ones; None altogether if `data` has another layout."""
         if len(data) != self._size or int.from_bytes(data) & self._mask != self._pattern:
             return None
-        return [value(cell) for value, cell in zip(self._valuers, self._unpack(data), strict=True)]
+        cells = self._unpack(data)
+        try:
+            return self._batch.values(data, cells, self._valuers)
+        except ValueError:
+            return [value(cell) for value, cell in zip(self._valuers, cells, strict=True)]
+
+
+class Batch:
+    """The numbers of a layout taken in a few sweeps instead of one by one: BCD out of the hex text, then integers."""
+
+    __slots__ = ("_digits", "_factors", "_integers", "_notes", "_order", "_others", "_qualities", "_registers")
+
+    def __init__(
+        self, raw: Sequence[RawRecord], heads: Sequence[Header], places: Sequence[Register], size: int
+    ) -> None:
+        kinds = [_sweep(*each) for each in zip(raw, heads, strict=True)]
+        bcd, ints, others = ([n for n, kind in enumerate(kinds) if kind == name] for name in ("bcd", "int", ""))
+        ends = [2 * (size - raw[n].offset - len(raw[n].octets)) for n in bcd]
+        self._digits = _picker([slice(end, end + 2 * len(raw[n].data)) for n, end in zip(bcd, ends, strict=True)])
+        self._integers = _picker(ints)
+        self._others = others
+        numbers = bcd + ints
+        self._factors = [heads[n].sense.factor for n in numbers]
+        self._registers = [places[n] for n in numbers]
+        self._qualities = [_quality(heads[n]) for n in numbers]
+        self._notes = [heads[n].sense.notes for n in numbers]
+        order = numbers + others
+        self._order = _picker([order.index(n) for n in range(len(order))])
+
+    def _numbers(self, data: bytes, cells: Sequence[Any]) -> list[int]:
+        return [*map(int, self._digits(data[::-1].hex())), *self._integers(cells)]
+
+    def values(self, data: bytes, cells: Sequence[Any], valuers: Sequence[Valuer]) -> Sequence[Value]:
+        """All values in their order. ValueError if the digits of one are none."""
+        found: list[Value] = [*map(_multiply, self._numbers(data, cells), self._factors)]
+        found += [valuers[place](cells[place]) for place in self._others]
+        return self._order(found)
+
+    def readings(
+        self, data: bytes, cells: Sequence[Any], readers: Sequence[Reader], at: datetime | None, status: int | None
+    ) -> tuple[Reading, ...]:
+        """All readings in their order. ValueError if the digits of one are none."""
+        raw = self._numbers(data, cells)
+        values = map(_multiply, raw, self._factors)
+        none, when, state, time = repeat(None), repeat(at), repeat(status), repeat(_NO_TIME)
+        found = [
+            *map(
+                quick_reading, self._registers, values, raw, none, when, state, self._qualities, time, none, self._notes
+            )
+        ]
+        found += [readers[place](cells[place], at, status) for place in self._others]
+        return tuple(self._order(found))
+
+
+def _picker(places: Sequence[int] | Sequence[slice]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """What takes these places out of a sequence, in one go."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda row: [row[place] for place in places]
+
+
+def _sweep(raw: RawRecord, head: Header) -> str:
+    """How a record's number is taken: `bcd`, `int`, or by itself."""
+    dib, sense = head.dib, head.sense
+    if sense.error or sense.offset is not None or sense.kind is Kind.TIME or not raw.data:
+        return ""
+    return "bcd" if dib.coding == "bcd" else "int" if dib.coding == "int" and dib.size in _FORMATS else ""
+
+
+def _quality(head: Header) -> Quality:
+    return Quality.SUSPECT if head.dib.function is Function.ERROR else Quality.GOOD
 
 
 def _mask(raw: Sequence[RawRecord], tail: int, size: int) -> bytes:
@@ -97,7 +184,7 @@ def _field(raw: RawRecord, head: Header, register: Register) -> Field:
     dib, sense = head.dib, head.sense
     octets = f"{len(raw.data)}s"
     general = _general(register, head, raw.lvar)
-    quality = Quality.SUSPECT if dib.function is Function.ERROR else Quality.GOOD
+    quality = _quality(head)
     if sense.error or sense.offset is not None or dib.coding in ("real", "variable", "none"):
         return octets, *general
     if sense.kind is Kind.TIME:
@@ -182,7 +269,7 @@ class Layouts:
         self.learnt = 0
         """How many telegrams went through the general decoder."""
 
-    def values(self, data: bytes, meter: str) -> tuple[tuple[Register, ...], list[Value]] | None:
+    def values(self, data: bytes, meter: str) -> tuple[tuple[Register, ...], Sequence[Value]] | None:
         """Registers and values of data whose layout is known: the fastest way, for archives of a great many meters.
 
         None: `decode` it, which learns the layout.

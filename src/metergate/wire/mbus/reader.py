@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from metergate.errors import ApplicationError, BadChecksum, BadValue, DecodeError, NoAnswer, Refused
 from metergate.model import Reading
 from metergate.wire.base import MORE, Ask, Dialogue, Problem, Telegram
+from metergate.wire.mbus.dib import Dib
 from metergate.wire.mbus.frame import (
+    BROADCAST,
     FCB,
     PRIMARY,
     REQ_UD2,
@@ -23,6 +26,7 @@ from metergate.wire.mbus.frame import (
     Framer,
     parse,
 )
+from metergate.wire.mbus.records import record
 from metergate.wire.mbus.secondary import DIGITS, Secondary
 from metergate.wire.mbus.telegram import BAUD, BUSY, DATA_SEND, LONG, RESET, SELECT, Decoder, LongHeader
 
@@ -347,6 +351,24 @@ def set_baud(target: Target, baud: int, settings: Settings | None = None) -> Dia
     if code is None:
         raise BadValue(f"{baud} is no baud rate of M-Bus: {', '.join(map(str, BAUD.values()))}")
     yield from write(target, code, b"", settings)
+
+
+def clock_record(local: datetime, *, seconds: bool = False) -> bytes:
+    """The record that sets a clock: date and time to the minute (VIF 6D, type F) or, where asked, to the second (I)."""
+    return record(Dib("int", 6 if seconds else 4), b"\x6d", local.replace(tzinfo=None).isoformat()).octets
+
+
+def set_clock(
+    target: Target, local: datetime, settings: Settings | None = None, *, seconds: bool = False
+) -> Dialogue[None]:
+    """Set the clock to `local`, the time of the meter's own zone when the order is sent; else as `write`."""
+    yield from write(target, DATA_SEND, clock_record(local, seconds=seconds), settings)
+
+
+def broadcast_clock(local: datetime, *, seconds: bool = False) -> Dialogue[None]:
+    """Set the clock of every slave of the line; nobody answers."""
+    frame = Frame(SND_UD, BROADCAST, DATA_SEND, clock_record(local, seconds=seconds))
+    yield Ask(frame.octets, 0)
 
 
 def reset_application(target: Target, subcode: int | None = None, settings: Settings | None = None) -> Dialogue[None]:

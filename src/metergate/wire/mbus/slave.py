@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from metergate.crypto.aes import BLOCK, Aes
 from metergate.errors import DecodeError
 from metergate.wire.base import Problem
 from metergate.wire.mbus.frame import (
@@ -27,12 +28,16 @@ from metergate.wire.mbus.frame import (
 )
 from metergate.wire.mbus.records import RawRecord, encode_records, split_records
 from metergate.wire.mbus.secondary import Secondary
+from metergate.wire.mbus.security import CHECK, MOST_BLOCKS, sealed
 from metergate.wire.mbus.telegram import ALARM, BAUD, BUSY, DATA_SEND, ERROR, LONG, RESET, SELECT, LongHeader
+from metergate.wire.mbus.times import moment
 
 _CI_UNKNOWN, _BROKEN = 0x01, 0x04
 _HEADER = 12
 ROOM = MOST_DATA - _HEADER
 """Bytes of records in one telegram with a long header."""
+SEALED_ROOM = MOST_BLOCKS * BLOCK - len(CHECK)
+"""The same where the telegram is encrypted."""
 
 Pages = Callable[[datetime], Sequence[bytes]]
 """The application data of every telegram of a readout, without header: values as they are at a time."""
@@ -58,11 +63,15 @@ def pages(records: Iterable[RawRecord], manufacturer_data: bytes = b"", room: in
 class Slave:
     """One slave. `header` says who it is, `content` what it measures, `address` where it is.
 
-    `baud` follows the master's order; `written` collects what the master wrote; `busy` is how many requests it will
-    answer with "application busy"; `alarm` is what REQ_UD1 is answered with, if anything.
+    `baud` and `clock` (ISO 8601, None until it is set) follow the master's orders; `written` collects what the master
+    wrote; `busy` is how many requests it will answer with "application busy"; `alarm` is what REQ_UD1 is answered with,
+    if anything; `key` has every telegram encrypted (security mode 5; pages then have `SEALED_ROOM`).
     """
 
-    def __init__(self, header: LongHeader, content: Pages | Sequence[bytes], address: int = 0) -> None:
+    def __init__(
+        self, header: LongHeader, content: Pages | Sequence[bytes], address: int = 0, key: bytes | None = None
+    ) -> None:
+        self._key = Aes(key) if key else None
         self.header = header
         self.address = address
         self.content: Pages = content if callable(content) else lambda now: content
@@ -70,6 +79,7 @@ class Slave:
         self.selected = False
         self.busy = 0
         self.alarm: int | None = None
+        self.clock: str | None = None
         self.written: list[tuple[int, bytes]] = []
         self._framer = Framer()
         self._access = header.access
@@ -155,7 +165,9 @@ class Slave:
             self._pages = list(self.content(now))
         self._access = self._access + 1 & 0xFF
         header = replace(self.header, access=self._access)
-        self._last = self._frame(LONG, header.octets + (self._pages.pop(0) if self._pages else b""))
+        page = self._pages.pop(0) if self._pages else b""
+        told = sealed(header.octets, page, self._key) if self._key else header.octets + page
+        self._last = self._frame(LONG, told)
         return self._last
 
     def _frame(self, ci: int, data: bytes) -> bytes:
@@ -173,7 +185,7 @@ class Slave:
             self._error = _CI_UNKNOWN
 
     def _take(self, data: bytes) -> None:
-        """Records from the master; a bus address is heeded."""
+        """Records from the master; a bus address and the time are heeded."""
         try:
             raw, _, _ = split_records(data)
         except DecodeError:
@@ -182,3 +194,5 @@ class Slave:
         for record in raw:
             if record.vif == b"\x7a" and len(record.data) == 1 and record.data[0] <= 250:
                 self.address = record.data[0]
+            elif record.vif == b"\x6d" and (told := moment(record.data)[0]):
+                self.clock = told

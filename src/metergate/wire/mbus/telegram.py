@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -13,6 +13,7 @@ from metergate.model.reading import Value
 from metergate.wire.base import Found, Problem, Telegram
 from metergate.wire.mbus.fixed import Fixed
 from metergate.wire.mbus.frame import ACD, DFC, Frame, Framer, is_long, parse
+from metergate.wire.mbus.keys import Keyring
 from metergate.wire.mbus.layout import Layouts
 from metergate.wire.mbus.names import (
     MEDIA,
@@ -23,6 +24,7 @@ from metergate.wire.mbus.names import (
     manufacturer_code,
 )
 from metergate.wire.mbus.records import readings, split_records
+from metergate.wire.mbus.security import MODES, mode, opened
 
 PROTOCOL = "mbus"
 LONG, SHORT, BARE, SWAPPED = 0x72, 0x7A, 0x78, 0x76
@@ -45,7 +47,6 @@ ERRORS = {
 """What a slave reports with CI 70."""
 BUSY = 0x08
 _HEADER, _SHORT_HEADER, _CI_AT = 12, 4, 7
-_ENCRYPTED = (5, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +106,18 @@ class _Content:
 
 
 class Decoder:
-    """Frames to telegrams. Keeps the record layouts that it learnt."""
+    """Frames to telegrams. Keeps the record layouts that it learnt.
 
-    def __init__(self, layouts: Layouts | None = None) -> None:
+    `accept_clear`: telegrams in clear are welcome although their meter has a key.
+    """
+
+    def __init__(
+        self, layouts: Layouts | None = None, keys: Keyring | None = None, *, accept_clear: bool = True
+    ) -> None:
         self.layouts = layouts or Layouts()
+        self.keys = Keyring() if keys is None else keys
+        self.accept_clear = accept_clear
+        self._heard: dict[int, bytes] = {}  # by primary address: who answered there with a long header
 
     def telegram(self, octets: bytes, offset: int = 0, at: datetime | None = None) -> Telegram:
         """The telegram in one frame whose check sum is right. What cannot be decoded is among its `problems`."""
@@ -134,9 +143,9 @@ class Decoder:
             problems,
         )
 
-    def values(self, octets: bytes) -> tuple[tuple[Register, ...], list[Value]] | None:
+    def values(self, octets: bytes) -> tuple[tuple[Register, ...], Sequence[Value]] | None:
         """Registers and values of one frame, its check sum included, if the meter's layout is known; else None."""
-        if len(octets) < 22 or octets[6] != LONG or octets[4] & 0x40 or octets[18] & 31 in _ENCRYPTED:
+        if len(octets) < 22 or octets[6] != LONG or octets[4] & 0x40 or octets[18] & 31 in MODES:
             return None
         if not is_long(octets):
             return None
@@ -158,13 +167,26 @@ class Decoder:
         if octets[4] & (ACD | DFC):
             fields |= _flags(octets[4])
         try:
-            _refuse_encrypted(octets[17] | octets[18] << 8, octets[19:-2], offset + 19)
-            found = self.layouts.decode(octets[19:-2], meter.id, base=offset + 19, at=at, status=status)
+            data = self._opened(octets[5], octets[7:15], octets[15:19], octets[19:-2], offset + 19, fields)
+            found = self.layouts.decode(data, meter.id, base=offset + 19, at=at, status=status)
         except DecodeError as error:
             wrong = (Problem.of(error),)
             return Telegram(PROTOCOL, offset, len(octets), True, octets, meter, fields, (), wrong)
         _record_fields(fields, found.manufacturer_data, found.more)
         return Telegram(PROTOCOL, offset, len(octets), True, octets, meter, fields, found.readings)
+
+    def _opened(self, address: int, who: bytes, state: bytes, data: bytes, at: int, fields: dict[str, object]) -> bytes:
+        """The data behind a header in clear; `who` is empty where the header does not say, then memory helps."""
+        word = state[2] | state[3] << 8
+        if who:
+            self._heard[address] = who
+        who = who or self._heard.get(address, b"")
+        if self.accept_clear and not mode(word):
+            return data
+        key = self.keys.of(LongHeader.parse(who + state)) if who else self.keys.of()
+        plain, protected = opened(word, who or None, state[0], data, key, self.accept_clear, at)
+        fields["protected"] = protected
+        return plain
 
     def _content(self, frame: Frame, content: _Content, base: int, at: datetime | None) -> None:
         if frame.ci is None:
@@ -211,17 +233,12 @@ class Decoder:
             word = int.from_bytes(frame.data[2:4], "little")
             content.fields |= {"access_number": access, "status": status, "signature": f"{word:04x}"}
             start = _SHORT_HEADER
-            _refuse_encrypted(word, frame.data[start:], base + start)
-        name = f"mbus:{frame.address}"
-        found = self.layouts.decode(frame.data[start:], name, base=base + start, at=at, status=status)
+        name, data = f"mbus:{frame.address}", frame.data[start:]
+        if start:
+            data = self._opened(frame.address, b"", frame.data[:start], data, base + start, content.fields)
+        found = self.layouts.decode(data, name, base=base + start, at=at, status=status)
         content.readings = found.readings
         _record_fields(content.fields, found.manufacturer_data, found.more)
-
-
-def _refuse_encrypted(word: int, data: bytes, offset: int) -> None:
-    """Unsupported for a telegram that says it is encrypted (security mode 5 or 7) and does not begin in clear text."""
-    if word >> 8 & 31 in _ENCRYPTED and word >> 4 & 15 and data[:2] != b"\x2f\x2f":
-        raise Unsupported(f"encrypted on the wire (security mode {word >> 8 & 31})", offset)
 
 
 def _link_fields(frame: Frame) -> dict[str, object]:

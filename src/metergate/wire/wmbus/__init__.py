@@ -37,9 +37,8 @@ def receiver(keys: Keys, options: Options) -> Receiver:
     name = options.get("link_crc")
     if name not in (None, "", *(form.value for form in Format)):
         raise BadValue(f"link_crc {name!r}: write A, B or none")
-    single = {meter: key for meter, key in keys.items() if len(meter.rpartition(" ")[2]) == 8}
     context = Context(
-        Keyring(single, keys.get("key")),
+        Keyring.given(keys),
         Counters() if options.get("replay") else None,
         bool(options.get("accept_clear", True)),
     )

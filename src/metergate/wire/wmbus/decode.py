@@ -12,6 +12,7 @@ from metergate.model import Medium, MeterIdentity, Reading
 from metergate.wire.base import Problem, Telegram
 from metergate.wire.mbus.names import MEDIA
 from metergate.wire.mbus.records import Records, decode_records, split_records
+from metergate.wire.mbus.security import CHECK
 from metergate.wire.wmbus import makers
 from metergate.wire.wmbus.compact import Formats
 from metergate.wire.wmbus.fast import Shortcuts
@@ -19,7 +20,6 @@ from metergate.wire.wmbus.layers import ALARMS, COMMANDS, COMPACT, ELL, ERRORS, 
 from metergate.wire.wmbus.link import FIRST, Address, Format, Link, on_line
 from metergate.wire.wmbus.models import STRAY, STRAY_BYTES, amend, behind_adapter, renames
 from metergate.wire.wmbus.peel import Context, Layers, peel
-from metergate.wire.wmbus.security import CHECK
 
 NAME = "wmbus"
 _EMPTY = Records((), ())

@@ -14,9 +14,9 @@ from metergate.crypto.aes import Aes
 from metergate.model import MeterIdentity, Reading, Register
 from metergate.wire.mbus.layout import Layout
 from metergate.wire.mbus.records import Records, shifted
+from metergate.wire.mbus.security import CHECK
 from metergate.wire.wmbus.link import FIRST
 from metergate.wire.wmbus.peel import Context, Layers
-from metergate.wire.wmbus.security import CHECK
 
 PLANS = 65_536
 """Meters remembered; the oldest goes."""

@@ -12,12 +12,11 @@ from metergate.bits import crc_en13757
 from metergate.crypto.aes import Aes, same
 from metergate.crypto.des import Des
 from metergate.errors import BadChecksum, KeyMissing, Truncated, Unprotected, Unsupported, WrongKey
+from metergate.wire.mbus.security import CHECK
 from metergate.wire.wmbus.keys import Cipher
 from metergate.wire.wmbus.layers import MAC_BYTES, Afl, Ell, Tpl
 from metergate.wire.wmbus.link import Address
 
-CHECK = b"\x2f\x2f"
-"""What every decrypted payload begins with: two idle fillers."""
 ENCRYPT, AUTHENTICATE = 0, 1
 """First octet of the key derivation, meter to reader; 10H more the other way."""
 

@@ -48,10 +48,8 @@ class Form:
         return self.head + b"".join([field.write(getattr(apdu, name)) for name, field in self.fields.items()])
 
 
-I8: Field[int] = Field(
-    lambda cursor: int.from_bytes(cursor.take(1), "big", signed=True),
-    lambda value: value.to_bytes(1, "big", signed=True),
-)
+Fields = dict[str, Field[Any]]
+
 ATTRIBUTE = record(Attribute, class_id=U16, instance=fixed(6), index=I8)
 METHOD = record(Method, class_id=U16, instance=fixed(6), index=I8)
 SELECTOR = optional(record(Selector, selector=U8, parameter=DATA))

@@ -33,6 +33,7 @@ class Medium(Enum):
     SMOKE = "smoke detector"
     ROOM_SENSOR = "room sensor"
     GAS_DETECTOR = "gas detector"
+    SENSOR = "reserved for sensors"
     RADIO_CONVERTER = "radio converter"
 
 

@@ -30,6 +30,9 @@ MEDIA: dict[int, Medium] = {
     0x1A: Medium.SMOKE,
     0x1B: Medium.ROOM_SENSOR,
     0x1C: Medium.GAS_DETECTOR,
+    0x1D: Medium.SENSOR,
+    0x1E: Medium.SENSOR,
+    0x1F: Medium.SENSOR,
     0x36: Medium.RADIO_CONVERTER,
     0x37: Medium.RADIO_CONVERTER,
 }

@@ -46,7 +46,7 @@ def printed(address: Address) -> Address:
 
 
 _ADAPTERS = frozenset((0x36, 0x37))
-_METERED = frozenset(code for code in MEDIA if code not in (0x18, 0x19, 0x1A, 0x1B, 0x1C))
+_METERED = frozenset(code for code in MEDIA if not 0x18 <= code <= 0x1F)
 
 
 def behind_adapter(records: Records, address: Address) -> Address | None:

@@ -8,6 +8,7 @@ UTC, but several makers write it the other way round, so the side that knows the
 from __future__ import annotations
 
 import datetime as dt
+import struct
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -24,6 +25,9 @@ LAST_DAY, SECOND_LAST_DAY = 0xFE, 0xFD
 """Days that count from the end of the month."""
 INVALID, DOUBTFUL, OTHER_BASE, INVALID_STATUS, SUMMER = 0x01, 0x02, 0x04, 0x08, 0x80
 """Bits of the clock status; FF: no status is told."""
+
+
+_FIELDS = struct.Struct(">H7BhB")
 
 
 def _two(value: int) -> str:
@@ -49,8 +53,7 @@ class DateTime:
     def parse(cls, octets: bytes) -> DateTime:
         """From 12 octets (date-time), 5 (date) or 4 (time). BadValue for another count."""
         if len(octets) == 12:
-            deviation = int.from_bytes(octets[9:11], "big", signed=True)
-            return cls(int.from_bytes(octets[:2], "big"), *octets[2:9], deviation=deviation, status=octets[11])
+            return cls(*_FIELDS.unpack(octets))
         if len(octets) == 5:
             return cls(int.from_bytes(octets[:2], "big"), *octets[2:])
         if len(octets) == 4:
@@ -81,7 +84,7 @@ class DateTime:
     @property
     def octets(self) -> bytes:
         """The 12 octets of a date-time."""
-        return self.date + self.time + self.deviation.to_bytes(2, "big", signed=True) + bytes((self.status,))
+        return self.date + self.time + struct.pack(">hB", self.deviation, self.status)
 
     @property
     def date(self) -> bytes:

@@ -236,6 +236,7 @@ ACCESS = many(
 )
 
 AGREED: Fields = {"quality": optional(U8), "version": U8}
+KEYED: Fields = {"dedicated_key": optional(OCTETS), "response_allowed": default(BOOL, True)}
 PROPOSAL: Fields = {"short": SHORT, "conformance": CONFORMANCE, "max_pdu": U16}
 RESULTS = many(_pair(U8, U8))
 TITLED: Fields = {"system_title": OCTETS, "content": OCTETS}
@@ -244,19 +245,13 @@ GENERAL = (
         "initiate-request",
         b"\x01",
         general.InitiateRequest,
-        {
-            "dedicated_key": optional(OCTETS),
-            "response_allowed": default(BOOL, True),
-            "quality": optional(U8),
-            "version": U8,
-        }
-        | PROPOSAL,
+        {**KEYED, **AGREED, **PROPOSAL},
     ),
     Form(
         "initiate-response",
         b"\x08",
         general.InitiateResponse,
-        AGREED | PROPOSAL | {"vaa": U16},
+        {**AGREED, **PROPOSAL, "vaa": U16},
     ),
     Form("confirmed-service-error", b"\x0e", general.ConfirmedServiceError, {"service": U8, "kind": U8, "error": U8}),
     Form(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -13,19 +13,21 @@ from pathlib import Path
 from metergate.errors import ConfigError
 from metergate.meters.map import Example, MeterMap, amount
 from metergate.meters.translate import Translator
-from metergate.model import Reading, Unit
+from metergate.model import MeterIdentity, Reading, Unit
 from metergate.wire import protocols
 from metergate.wire.base import Telegram, received
 from metergate.wire.contract import plain
+from metergate.wire.modbus.points import reading as read_point
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An example's bytes; `prior` are telegrams to hear first."""
+    """An example's bytes; `prior` are telegrams to hear first. Of Modbus: registers by function and address."""
 
     data: bytes
     key: bytes | None = None
     prior: tuple[bytes, ...] = ()
+    words: dict[tuple[int, int], int] = field(default_factory=dict)
 
 
 def corpora() -> Path | None:
@@ -61,13 +63,36 @@ def _hex(text: object) -> bytes:
 
 def source(example: Example, folder: Path | None) -> Source | None:
     """The bytes of an example; None if they are in the corpora and those are not here."""
+    if example.registers is not None:
+        return Source(b"", words=_words(example.registers))
     if example.telegram is not None:
         return Source(_hex(example.telegram), _hex(example.key) if example.key else None)
     return _corpus(folder, str(example.corpus)) if folder else None
 
 
+def _words(registers: dict[str, str]) -> dict[tuple[int, int], int]:
+    words = {}
+    for place, text in registers.items():
+        function, _, address = place.partition(":")
+        raw = bytes.fromhex(text)
+        for at in range(0, len(raw), 2):
+            words[int(function), int(address) + at // 2] = int.from_bytes(raw[at : at + 2], "big")
+    return words
+
+
+def _read(meter_map: MeterMap, found: Source) -> Telegram:
+    """What a poller makes of the registers."""
+    identity = MeterIdentity("1", meter_map.brand, meter_map.medium, model=meter_map.model)
+    readings = (read_point(point, found.words, identity.id) for point in meter_map.point)
+    told = tuple(reading for reading in readings if reading.value is not None)
+    return Telegram(meter_map.protocol, 0, 0, True, meter=identity, readings=told)
+
+
 def decode(meter_map: MeterMap, found: Source) -> Iterator[Telegram]:
     """The telegrams of an example, decoded with the map's options."""
+    if meter_map.point:
+        yield _read(meter_map, found)
+        return
     keys = {"key": found.key} if found.key else {}
     receiver = protocols()[meter_map.protocol].receiver(keys, meter_map.options)
     for data in found.prior:

@@ -16,6 +16,7 @@ from pathlib import Path
 from metergate.errors import ConfigError, DecodeError
 from metergate.model import Function, Medium, MeterIdentity, Obis, Register, Unit
 from metergate.toml import load
+from metergate.wire.modbus.points import Point
 
 FOLDER = Path(__file__).parent / "maps"
 
@@ -29,11 +30,12 @@ class Match:
     medium: tuple[Medium, ...] = ()
     id: tuple[str, ...] = ()
     """How the meter's id begins."""
+    model: tuple[str, ...] = ()
 
     @property
     def sharpness(self) -> int:
         """How many fields are asked for."""
-        return sum(map(bool, (self.manufacturer, self.version, self.medium, self.id)))
+        return sum(map(bool, (self.manufacturer, self.version, self.medium, self.id, self.model)))
 
     def fits(self, meter: MeterIdentity) -> bool:
         """Does the meter have all that is asked for?"""
@@ -42,6 +44,7 @@ class Match:
             and (not self.version or meter.version in self.version)
             and (not self.medium or meter.medium in self.medium)
             and (not self.id or meter.id.startswith(self.id))
+            and (not self.model or meter.model in self.model)
         )
 
 
@@ -85,26 +88,32 @@ class Row:
 class Example:
     """A telegram that the model sent, and what it says: `values` by register name, as `"6.408 m3"`.
 
-    The bytes stand in the file (`telegram`, with origin and licence) or in the corpora (`corpus`: file#row).
+    The bytes stand in the file (`telegram`, with origin and licence) or in the corpora (`corpus`: file#row). Of a
+    Modbus meter it is the registers, in hex, by function and address of the first: `"4:342" = "43661a3b"`.
     """
 
     values: dict[str, str]
     telegram: str | None = None
     corpus: str | None = None
+    registers: dict[str, str] | None = None
     key: str | None = None
     origin: str | None = None
     licence: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.telegram is None) == (self.corpus is None):
-            raise ValueError("give either telegram (hex) or corpus (file#row)")
-        if self.telegram is not None and not (self.origin and self.licence):
+        if sum(held is not None for held in (self.telegram, self.corpus, self.registers)) != 1:
+            raise ValueError("give either telegram (hex), corpus (file#row) or registers")
+        if self.corpus is None and not (self.origin and self.licence):
             raise ValueError("a telegram needs its origin and its licence")
 
 
 @dataclass(frozen=True, slots=True)
 class MeterMap:
-    """One model. `name` is the file's name; `options` go to the protocol's decoder."""
+    """One model. `name` is the file's name; `options` go to the protocol's decoder.
+
+    Modbus meters tell nothing of their values, so that their maps have a `[[point]]` for each; the rows follow from
+    them.
+    """
 
     brand: str
     model: str
@@ -112,12 +121,15 @@ class MeterMap:
     medium: Medium
     match: Match = field(default_factory=Match)
     register: tuple[Row, ...] = ()
+    point: tuple[Point, ...] = ()
     example: tuple[Example, ...] = ()
     options: dict[str, object] = field(default_factory=dict)
     note: str = ""
     name: str = ""
 
     def __post_init__(self) -> None:
+        if self.point and not self.register:
+            object.__setattr__(self, "register", tuple(map(_row, self.point)))
         names = [row.name for row in self.register]
         for name in names:
             if names.count(name) > 1:
@@ -130,6 +142,11 @@ class MeterMap:
     def row(self, register: Register) -> Row | None:
         """The row that is meant by a register, or None."""
         return next((row for row in self.register if row.means(register)), None)
+
+
+def _row(point: Point) -> Row:
+    """How the readings of a point are recognised: by their designator."""
+    return Row(point.name, point.obis, address=point.designator, unit=point.unit)
 
 
 def load_map(path: Path) -> MeterMap:

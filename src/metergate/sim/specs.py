@@ -19,7 +19,8 @@ class MeterSpec:
 
     `kind`: for CJ/T 188 the meter type (16 cold water, 48 gas ...), for M-Bus and wireless M-Bus the device type.
     `key` (hex) encrypts radio telegrams in security `mode`; `every` seconds between pushed telegrams; `digits` of the
-    register before it rolls over; `stuck` since; `silent` does not answer; `channel` at a collector.
+    register before it rolls over; `stuck` since; `silent` does not answer; `channel` at a collector; `map` of a Modbus
+    meter.
     """
 
     protocol: str
@@ -33,6 +34,7 @@ class MeterSpec:
     stuck: datetime | None = None
     silent: bool = False
     channel: int = 0
+    map: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,15 @@ Catch = tuple[int, bytes] | Problem
 
 
 class Hunter:
-    """Cuts frames out of a stream. `start` is the first octet, `filler` an octet between frames that is no noise."""
+    """Cuts frames out of a stream. `start` is the first octet (None: any may be), `filler` an octet between frames that
+    is no noise."""
 
-    def __init__(self, start: int, measure: Measure, verify: Verify, filler: int | None = None) -> None:
+    def __init__(self, start: int | None, measure: Measure, verify: Verify, filler: int | None = None) -> None:
         self.position = 0
         """Bytes received so far."""
         self.noise = 0
         """Bytes of noise so far."""
-        self._start = bytes((start,))
+        self._start = b"" if start is None else bytes((start,))
         self._filler = b"" if filler is None else bytes((filler,))
         self._measure = measure
         self._verify = verify
@@ -53,7 +54,7 @@ class Hunter:
         """
         if self._buffer or self._run or not data:
             return None
-        begin = 0 if data[0] == self._start[0] else data.find(self._start)
+        begin = 0 if data.startswith(self._start) else data.find(self._start)
         size = len(data) - begin
         if begin < 0 or (begin and data.count(self._filler, 0, begin) != begin) or self._measure(data, begin) != size:
             return None

@@ -43,6 +43,8 @@ POLLERS = _Pollers(
         "dlt645-1997": "dlt645:poller_1997",
         "cjt188": "cjt188:Cjt188Poller",
         "mbus": "mbus:MbusPoller",
+        "modbus": "modbus:ModbusPoller",
+        "modbus-tcp": "modbus:poller_tcp",
     }
 )
 """Protocols whose meters speak only when asked: module and maker."""

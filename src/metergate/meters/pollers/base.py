@@ -17,12 +17,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The meter that is meant: its number, its address on the line, its key, what to ask for (empty: the usual)."""
+    """The meter that is meant: its number, its address on the line, its key, what to ask for (empty: the usual), and
+    its map, where the protocol cannot do without."""
 
     id: str
     address: str
     key: bytes | None = None
     registers: tuple[str, ...] = ()
+    map: str = ""
 
 
 def read_key(path: Path) -> bytes:

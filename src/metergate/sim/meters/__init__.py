@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from metergate.errors import ConfigError
-from metergate.sim.meters import cjt188, dlt645, mbus, sml
+from metergate.sim.meters import cjt188, dlt645, mbus, modbus, sml
 from metergate.sim.meters.base import Frames, source
 from metergate.sim.meters.mbus import HEAT, HOT_WATER
 from metergate.sim.specs import Bank, MeterSpec
@@ -18,6 +18,8 @@ RESPONDERS: dict[str, Callable[[MeterSpec, Bank], Responder]] = {
     "dlt645": dlt645.meter,
     "cjt188": cjt188.meter,
     "mbus": mbus.slave,
+    "modbus": modbus.meter,
+    "modbus-tcp": modbus.meter_tcp,
     "sml": sml.meter,
 }
 """Protocol -> the meter that answers in it."""

@@ -177,6 +177,13 @@ def test_the_workbench_takes_a_telegram_apart_and_forgets_the_key(desk: Client) 
     assert desk.get(f"/tools/telegram?protocol=mgc1&hex={status}").status_code == 200
 
 
+def test_the_workbench_says_which_key_is_wrong_and_does_not_repeat_it(desk: Client) -> None:
+    answer = desk.post("/tools/telegram", {"hex": "7e0100120502000012cf", "key": "authentikation=00ff"})
+    assert answer.status_code == 400
+    assert "authentication" in answer.content.decode()
+    assert "00ff" not in answer.content.decode()
+
+
 @pytest.mark.parametrize("text", ["7e0", "xyz", "00" * 9000])
 def test_the_workbench_says_what_is_wrong(desk: Client, text: str) -> None:
     answer = desk.post("/tools/telegram", {"hex": text})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +24,8 @@ def decode(
     /,
     *,
     protocol: str | None = None,
-    key: str | None = None,
+    key: Annotated[list[str] | None, Parameter(name=["--key", "-k"])] = None,
+    option: list[str] | None = None,
     output: Annotated[str, Parameter(name=["--format", "-f"])] = "table",
     explain: bool = False,
     batch: bool = False,
@@ -45,7 +47,10 @@ def decode(
     protocol
         Name of the protocol; without it the one that fits best is taken. `--protocol ?` lists them.
     key
-        Key of an encrypted telegram, hexadecimal.
+        Key of an encrypted telegram, hexadecimal; protocols with several keys take `name=hex` for each, as
+        `--key encryption=... --key authentication=...`.
+    option
+        For the decoder, as `link_crc=A`; may be given more than once.
     output
         `table` or `json`.
     explain
@@ -62,11 +67,22 @@ def decode(
         return
     data = bytes_of(source)
     name = protocol_of(data, protocol)
-    _decode_one(name, data, key, output, explain)
+    keys = contract.keyring(" ".join(key or ()))
+    _decode_one(name, data, keys, _options(option or ()), output, explain)
 
 
-def _decode_one(name: str, data: bytes, key: str | None, output: str, explain: bool) -> None:
-    answer = contract.decode({"protocol": name, "hex": data.hex(), "keys": {"key": key} if key else {}})
+def _options(words: Iterable[str]) -> dict[str, str]:
+    named = [word.partition("=") for word in words]
+    if wrong := [name for name, equals, _ in named if not equals]:
+        raise BadValue(f"--option {wrong[0]}: write name=value")
+    return {name: value for name, _, value in named}
+
+
+def _decode_one(
+    name: str, data: bytes, keys: dict[str, bytes], options: dict[str, str], output: str, explain: bool
+) -> None:
+    told = {each: value.hex() for each, value in keys.items()}
+    answer = contract.decode({"protocol": name, "hex": data.hex(), "keys": told, "options": options})
     if output == "json":
         print(json.dumps({"protocol": name, **answer}, ensure_ascii=False, indent=2))
     elif output == "table":
@@ -74,7 +90,7 @@ def _decode_one(name: str, data: bytes, key: str | None, output: str, explain: b
     else:
         raise BadValue(f"unknown format {output!r}: table or json")
     if explain:
-        _explain(name, data, {"key": contract.octets(key, "--key")} if key else {}, answer)
+        _explain(name, data, keys, answer)
     if not answer["telegrams"]:
         sys.exit(1)
 
@@ -117,7 +133,7 @@ def bytes_of(source: str) -> bytes:
 
 
 def _unhexed(data: bytes) -> bytes:
-    """Hex text as the bytes it means; anything else as it is."""
+    """Hex text as the bytes it means; anything else as it is (text telegrams are text)."""
     try:
         return contract.octets(data.decode("ascii"), "input") if data.strip() else data
     except (UnicodeDecodeError, DecodeError):

@@ -18,6 +18,7 @@ from metergate.wire import protocols
 from metergate.wire.base import Found, Problem, Telegram, received
 
 Json = dict[str, Any]
+KEYS = ("key", "encryption", "authentication", "dedicated", "client_system_title")
 LIMIT = 64 << 20
 """Most input bytes of one request."""
 
@@ -116,6 +117,39 @@ def octets(text: object, what: str) -> bytes:
     if len(digits) % 2:
         raise BadValue(f"{what}: {len(digits)} hex digits, half a byte is missing or too much", len(digits) // 2)
     return bytes.fromhex(digits)
+
+
+def keyring(text: str) -> dict[str, bytes]:
+    """Keys as people write them: hex digits alone are the meter's key; else `name=hex`, separated by blanks or commas.
+
+    Names: key, encryption, authentication, dedicated, client_system_title. BadValue says what is wrong, never the key.
+    """
+    keys: dict[str, bytes] = {}
+    named = [word.partition("=") for word in text.replace(",", " ").split()]
+    bare = "".join(word for word, equals, _ in named if not equals)
+    if bare:
+        keys["key"] = keys["encryption"] = _key(bare, "key")
+    for name, equals, digits in named:
+        if equals:
+            if name not in KEYS:
+                raise BadValue(f"unknown key {name[:24]!r}: there are {', '.join(KEYS)}")
+            keys[name] = _key(digits, name)
+    return keys
+
+
+def _key(digits: str, name: str) -> bytes:
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        raise BadValue(f"key {name}: not an even number of hex digits") from None
+
+
+def pasted(text: str) -> bytes:
+    """The bytes of a telegram as people paste it: hex with any spacing, or the lines of a text protocol."""
+    if any(sign in text for sign in "(/!\t") and "\n" in text.strip():
+        lines = text.replace("\r\n", "\n").replace("\n", "\r\n")
+        return _input({"text": lines})
+    return octets(text.replace("0x", "").replace(",", " "), "hex")
 
 
 def _input(request: Json) -> bytes:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
-from metergate.errors import MetergateError
+from metergate.errors import BadValue, MetergateError
 from metergate.wire import protocols
 from metergate.wire.base import Problem, ProtocolEntry, Span, Telegram, received
-from metergate.wire.contract import reading_json
+from metergate.wire.contract import keyring, pasted, reading_json
 
 LIMIT = 8192
 PER_ROW = 16
@@ -51,20 +51,26 @@ class Taken:
     problems: list[Problem] = field(default_factory=list)
 
 
-def parse_hex(text: str) -> bytes:
-    """Bytes from hex with any spacing. ValueError in words for people."""
-    squeezed = "".join(text.replace("0x", "").replace(",", " ").split())
-    if len(squeezed) > 2 * LIMIT:
+def parse(text: str) -> bytes:
+    """Bytes from hex with any spacing, or a text telegram. ValueError in words for people."""
+    try:
+        data = pasted(text)
+    except BadValue as error:
+        raise ValueError(error.reason) from None
+    if len(data) > LIMIT:
         raise ValueError(_("More than %(n)d bytes; the workbench takes one telegram.") % {"n": LIMIT})
-    wrong = next((sign for sign in squeezed if sign not in "0123456789abcdefABCDEF"), None)
-    if wrong:
-        raise ValueError(_("%(sign)r is no hex digit.") % {"sign": wrong})
-    if len(squeezed) % 2:
-        raise ValueError(_("An odd number of hex digits: one is missing or too many."))
-    return bytes.fromhex(squeezed)
+    return data
 
 
-def take_apart(data: bytes, name: str, key: bytes) -> Taken:
+def parse_keys(text: str) -> dict[str, bytes]:
+    """Keys as `contract.keyring` has them. ValueError in words for people."""
+    try:
+        return keyring(text)
+    except BadValue as error:
+        raise ValueError(error.reason) from None
+
+
+def take_apart(data: bytes, name: str, keys: Mapping[str, bytes]) -> Taken:
     """Decode and explain; `name` empty: the protocol that the bytes look most like."""
     known = protocols()
     entry = known.get(name) or _guess(data, known)
@@ -74,7 +80,6 @@ def take_apart(data: bytes, name: str, key: bytes) -> Taken:
     if entry is None:
         taken.problems.append(Problem("unsupported", 0, _("No protocol knows these bytes.")))
         return taken
-    keys = {"key": key, "encryption": key} if key else {}
     _decode(taken, entry, data, keys)
     try:
         taken.spans = [_row(span) for span in entry.explain(data, keys)]

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from metergate.station.web.bench import LIMIT, parse_hex, take_apart
+from metergate.station.web.bench import LIMIT, parse, parse_keys, take_apart
 from metergate.station.web.views.gate import needs
 from metergate.wire import protocols
 
@@ -27,9 +27,9 @@ def telegram(request: HttpRequest) -> HttpResponse:
     }
     if text.strip():
         try:
-            data, key = parse_hex(text), parse_hex(request.POST.get("key", ""))
+            data, keys = parse(text), parse_keys(request.POST.get("key", ""))
         except ValueError as error:
             return render(request, "web/telegram.html", words | {"wrong": str(error)}, status=400)
         link = f"{reverse('telegram')}?{urlencode({'protocol': name, 'hex': data.hex()})}"
-        words |= {"hex": data.hex(" "), "result": take_apart(data, name, key), "permalink": link}
+        words |= {"hex": data.hex(" "), "result": take_apart(data, name, keys), "permalink": link}
     return render(request, "web/telegram.html", words)

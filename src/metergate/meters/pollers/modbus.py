@@ -36,12 +36,12 @@ class ModbusPoller(Poller):
         self._gap = gap if isinstance(gap, int) else GAP
         self._map = str(options.get("map") or "")
         self._planners: dict[tuple[str, str], Planner] = {}
-        # A poller made anew must not take the answer to a predecessor's question for its own.
-        self._transaction = randrange(1 << 16)  # noqa: S311 - no secret
+        self._readers: dict[int, Reader] = {}
 
     def _reader(self, target: Target) -> Reader:
-        self._transaction = (self._transaction + _STRIDE) & 0xFFFF
-        return Reader(unit(target), self._settings, self._transaction)
+        """The unit's own: it knows what may still come late. The first transaction's number is by chance, so that a
+        poller made anew does not take the answer to a predecessor's question for its own."""
+        return self._readers.setdefault(unit(target), Reader(unit(target), self._settings, randrange(1 << 16)))  # noqa: S311
 
     def map_of(self, target: Target) -> MeterMap:
         """The meter's map. ConfigError if none is named, or none of that name is for Modbus."""
@@ -79,10 +79,6 @@ class ModbusPoller(Poller):
         except NoAnswer:
             return Outcome.UNSURE
         return Outcome.DONE
-
-
-_STRIDE = 256
-"""Questions that one reading may take before numbers are used again."""
 
 
 def unit(target: Target) -> int:

@@ -88,7 +88,7 @@ def rtu_size(buffer: bytes | bytearray, at: int, asking: bool) -> int:
     if len(head) < 2:
         return 0
     function = head[1] if asking else head[1] & ~FAILED
-    if function not in FUNCTIONS or (function == IDENTIFY and len(head) > 2 and head[2] != 0x0E):
+    if function not in FUNCTIONS or (head[1] == IDENTIFY and len(head) > 2 and head[2] != 0x0E):
         return -1
     kind = _kind(head, asking)
     if kind is None:

@@ -2,7 +2,8 @@
 
 `NoAnswer`, `ApplicationError` (the meter answers with an exception) or `Refused` (the same, to an order). Answers that
 belong to an earlier question are dropped: Modbus TCP tells them by the transaction id; in RTU unit, function and length
-must agree, and after a question that was asked twice the line is left alone until it is quiet.
+must agree, and where an answer of the same length may still be on its way, another length is asked for first: once that
+is answered, no older answer can come any more.
 """
 
 from __future__ import annotations
@@ -57,26 +58,43 @@ class Reader:
         self.unit = unit
         self.settings = settings or Settings()
         self._transaction = transaction
+        self._owed: set[int] = set()  # RTU: how many registers those answers have that may come late
 
     def exchange(self, request: ModbusPDU, tries: int | None = None) -> Dialogue[ModbusPDU]:
         """The answer to a request, be it an exception. NoAnswer."""
-        busy = None
+        if request.count in self._owed:
+            yield from self._catch_up(request)
+        busy, doubt = None, bool(self._owed)
         for attempt in range(tries or self.settings.tries):
             yield from self._quiet(attempt)
             found = yield from self._once(request)
             if found is None:
                 continue
-            if attempt and self.settings.framing == RTU:
-                yield from quiet(self.settings.flush)
-            if found.isError() and found.exception_code in (ACKNOWLEDGE, BUSY):
+            if doubt and found.isError():  # an exception has no length: it may be the late answer to something else
+                doubt = False
+                continue
+            self._settle(request, attempt)
+            if not found.isError() or found.exception_code not in _AGAIN:
+                return found
+            if found.exception_code in (ACKNOWLEDGE, BUSY):
                 busy = found
                 yield from quiet(self.settings.busy)
-                continue
-            if found.isError() and found.exception_code in (NO_PATH, NO_TARGET):
-                continue
-            return found
         if busy is not None:
             return busy
+        raise NoAnswer(f"unit {self.unit} is silent")
+
+    def _settle(self, request: ModbusPDU, attempt: int) -> None:
+        """Answers come in the order of the questions: what is older than this one came before it or never will."""
+        self._owed = {request.count} if attempt and self.settings.framing == RTU else set()
+
+    def _catch_up(self, request: ModbusPDU) -> Dialogue[None]:
+        """Ask for a number of registers that no late answer can have, until that is answered. NoAnswer."""
+        count = next(number for number in range(1, len(self._owed) + 2) if number not in self._owed)
+        for attempt in range(self.settings.tries):
+            yield from self._quiet(attempt)
+            if (yield from self._once(_reading(request.function_code, request.address, count))) is not None:
+                self._settle(_reading(request.function_code, request.address, count), attempt)
+                return
         raise NoAnswer(f"unit {self.unit} is silent")
 
     def _quiet(self, attempt: int) -> Dialogue[None]:
@@ -92,6 +110,8 @@ class Reader:
         while True:
             frames = hunter.feed(data) if data else hunter.silence()
             found = [pdu for pdu in caught(framing, frames, asking=False) if fits(framing, request, pdu)]
+            if not found and not data and framing == RTU and request.function_code in _READS:
+                self._owed.add(request.count)
             if found or not data:
                 return found[0] if found else None
             data = yield MORE
@@ -154,6 +174,8 @@ class Reader:
 
 
 _PAGES = 8
+_AGAIN = (ACKNOWLEDGE, BUSY, NO_PATH, NO_TARGET)
+_READS = (3, 4)
 
 
 def quiet(seconds: float) -> Dialogue[None]:

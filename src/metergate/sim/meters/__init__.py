@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from metergate.errors import ConfigError
-from metergate.sim.meters import cjt188, dlt645, mbus, modbus, sml
+from metergate.sim.meters import cjt188, dlt645, mbus, modbus, p1, sml, tic
 from metergate.sim.meters.base import Frames, source
 from metergate.sim.meters.mbus import HEAT, HOT_WATER
 from metergate.sim.specs import Bank, MeterSpec
@@ -27,6 +27,8 @@ RESPONDERS: dict[str, Callable[[MeterSpec, Bank], Responder]] = {
 PUSHERS: dict[str, Callable[[MeterSpec, Bank], Frames]] = {
     "sml": sml.pusher,
     "wmbus": mbus.radio,
+    "p1": p1.pusher,
+    "tic": tic.pusher,
 }
 """Protocol -> the meter that talks by itself in it."""
 

@@ -14,7 +14,7 @@ from metergate.wire.p1.sealed import measure as measure_sealed
 
 _START = re.compile(rb"[/\xdb]")
 _FOREIGN = re.compile(rb"[^\x02\x20-\x7e\r\n]")
-_UNFINISHED = re.compile(rb"![0-9A-Fa-f]{0,4}\r?")
+_UNFINISHED = re.compile(rb"![0-9A-Fa-f]{0,4}\0?\r?")
 
 
 def measure(buffer: bytes | bytearray, at: int) -> int:

@@ -72,7 +72,8 @@ _HU |= {**_energy(_KWH6, "1.8.0", "1.8.1", "1.8.2", "2.8.0", "2.8.1", "2.8.2"), 
 _HU |= {"1-0:31.7.0": "000*A", "1-0:14.7.0": "00.00*Hz", **_energy(_KW2, "1.7.0", "2.7.0")}
 _AT = _energy("000000000*Wh", "1.8.0", "1.8.1", "1.8.2") | _energy("000000000*W", "1.7.0")
 _AT |= _energy("000000000*Wh", "2.8.0", "2.8.1", "2.8.2") | _energy("000000000*W", "2.7.0")
-_IE = {**_energy(_KWH6, *_TOTALS), **_energy(_KW2, "1.7.0", "2.7.0"), "1-0:32.7.0": "000.0*V", "1-0:31.7.0": "000*A"}
+_IE = {**_energy(_KWH6, *_TARIFFS), **_TARIFF, **_energy(_KW2, "1.7.0", "2.7.0", "21.7.0", "22.7.0")}
+_IE |= {"1-0:32.7.0": "000.0*V", "1-0:31.7.0": "000*A", "0-0:96.3.10": "0"}
 _Q3D = {"1-0:1.8.0*255": "00000000.0000*kWh", "1-0:21.7.0*255": "000000.00*W", "1-0:1.7.0*255": "000000.00*W"}
 _DSMR = ("1-3:0.2.8", "50")
 
@@ -83,11 +84,11 @@ STYLES: dict[str, Style] = {
     "5": Style("MGT5\\2P1-50", _V5, _DSMR, every=1, device_every=300),
     "belgium": Style("FLU5\\2MGT-P1", _BE, ("0-0:96.1.4", "50217"), gas="24.2.3", every=1, device_every=300),
     "luxembourg": Style("Lux5\\2MGT-P1", _LU, ("1-3:0.2.8", "42"), sealed=True),
-    "sweden": Style("MGT5\\2P1-SE", _SE, serial=None),
-    "hungary": Style("MGT5P1-HU", _HU, serial="0-0:96.1.0"),
-    "austria": Style("EST5\\2MGT-P1", _AT, _DSMR, serial=None, sealed=True),
+    "sweden": Style("MGT5\\2P1-SE", _SE, serial=None, gas=None),
+    "hungary": Style("MGT5P1-HU", _HU, serial="0-0:96.1.0", gas=None),
+    "austria": Style("EST5\\2MGT-P1", _AT, _DSMR, serial=None, gas=None, sealed=True),
     "easymeter": Style("MGT5Q3D V1.0", _Q3D, serial="0-0:96.1.255*255", stamped=False, checked=False, gas=None),
-    "ireland": Style("MGT5\\2P1-IE", _IE, _DSMR, winter=0),
+    "ireland": Style("MGT5\\2P1-IE", _IE, gas=None, winter=0),
 }
 """Styles by version of the Netherlands, or by country; 2.2 and 3 are alike in what is sent."""
 

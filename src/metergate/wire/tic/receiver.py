@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from decimal import Decimal
 
-from metergate.errors import BadValue, DecodeError, Truncated
+from metergate.errors import BadValue, ConfigError, DecodeError, Truncated
 from metergate.model import Medium, MeterIdentity, Quality, Reading, TimeQuality
 from metergate.model.reading import Value, quick_reading
 from metergate.wire.base import Options, Problem, Telegram
@@ -17,6 +17,7 @@ from metergate.wire.tic.labels import CLOCK, METERS, NUMBER, STATUS, moment, slo
 _END = re.compile(rb"[\x02-\x04]")
 _NUMBER = re.compile(r"-?\d{1,15}", re.ASCII)
 _OTHERS = {EOT: "the meter interrupted the frame (EOT)", STX: "a new frame begins before the end of this one"}
+POLICIES = ("lenient", "strict")
 Time = tuple[datetime | None, TimeQuality]
 
 
@@ -39,11 +40,16 @@ def verify(frame: bytes, offset: int) -> DecodeError | None:
 class TicReceiver(HuntingReceiver):
     """Implements `wire.base.Receiver`; finds out the mode of each frame by itself.
 
-    A group whose check sum is wrong is dropped, and the frame is then not `valid` and all its values SUSPECT.
+    A group whose check sum is wrong is dropped, and the frame is then not `valid` and all its values SUSPECT. With the
+    option `groups` "strict" (else "lenient") such a frame gives no values at all.
     """
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(Hunter(STX, measure, verify))
+        policy = (options or {}).get("groups", POLICIES[0])
+        if policy not in POLICIES:
+            raise ConfigError(f"groups={policy!r} is neither of {', '.join(POLICIES)}")
+        self._strict = policy == "strict"
 
     def telegram(self, offset: int, octets: bytes, at: datetime | None) -> Telegram:
         """The telegram of a whole frame."""
@@ -56,7 +62,8 @@ class TicReceiver(HuntingReceiver):
         meter = next((MeterIdentity(group.value, medium=Medium.ELECTRICITY) for group in groups if _names(group)), None)
         header = _header(mode_of(octets), groups)
         quality = Quality.SUSPECT if problems else Quality.GOOD
-        told = readings(groups, meter.id if meter else "", at, quality)
+        refused = self._strict and bool(problems)
+        told = () if refused else readings(groups, meter.id if meter else "", at, quality)
         return Telegram("tic", offset, len(octets), not problems, octets, meter, header, told, problems)
 
 

@@ -171,7 +171,7 @@ SERVICES: dict[str, tuple[bytes, Seq]] = {
     ),
     "security-request": (b"\x10", seq(("body", Choice("protection", {0: Octets(), 1: Octets()})), ("proof", _MAC))),
     "security-response": (b"\x90", seq(("body", SECURED), ("proof", Optional(Choice("proof", {0: Octets()}))))),
-    "error-response": (b"\xee", _service(("client_error", Uint(1)), ("error", Uint(1)), *TAIL)),
+    "error-response": (b"\xee", _service(("error", Uint(1)), *TAIL)),
 }
 """Service -> the octets that begin it and its fields."""
 _LONG_HEADS = {head[0] for head, _ in SERVICES.values() if len(head) == 2}

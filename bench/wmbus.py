@@ -8,6 +8,9 @@ from decimal import Decimal
 from itertools import cycle
 
 import pymbusparser
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from bench.rows import Row, against, rate, row
 from metergate.wire.base import Telegram
@@ -75,6 +78,20 @@ def _peer(keys: dict[str, bytes], frames: Iterator[bytes], block: int = 200) -> 
     return work
 
 
+def _bare(keys: dict[str, bytes], frames: Iterator[bytes], block: int = 500) -> Callable[[], int]:
+    """Nothing but AES-CBC over the encrypted bytes of each telegram, with the key of its meter."""
+    ciphers = {bytes.fromhex(name)[::-1]: AES(key) for name, key in keys.items()}
+
+    def work() -> int:
+        for _ in range(block):
+            frame = next(frames)
+            vector = frame[2:10] + frame[11:12] * 8
+            Cipher(ciphers[frame[4:8]], CBC(vector)).decryptor().update(frame[15 : 15 + (frame[13] & 0xF0)])
+        return block
+
+    return work
+
+
 def run() -> list[Row]:
     """Rates of the learnt and the general way in modes 5 and 7 and with AES-CTR."""
     keys, frames = _traffic(5, None)
@@ -82,12 +99,14 @@ def run() -> list[Row]:
     for _ in range(len(frames) // 500):
         learnt()
     ours, theirs = against(learnt, _peer(keys, cycle(frames)))
+    secured, bare = against(_reader(_receiver(keys, learn=True), cycle(frames)), _bare(keys, cycle(frames)))
     general = rate(_reader(_receiver(keys, learn=False), cycle(frames)))
     keys7, frames7 = _traffic(7, 0x8C)
     keys_ctr, frames_ctr = _traffic(0, 0x8D)
     unit = "telegrams/s"
     return [
         row("wM-Bus mode 5, learnt layouts", ours, unit, peer=("pymbusparser", theirs), least=20_000),
+        row("wM-Bus mode 5, readings beside bare AES", secured, unit, peer=("AES-CBC alone", bare), ratio=1 / 3),
         row("wM-Bus mode 5, general decoder", general, unit, peer=("pymbusparser", theirs), least=2_000),
         row("wM-Bus mode 7 with MAC", rate(_reader(_receiver(keys7, learn=True), cycle(frames7))), unit, least=2_000),
         row("wM-Bus AES-CTR", rate(_reader(_receiver(keys_ctr, learn=True), cycle(frames_ctr))), unit, least=2_000),

@@ -24,6 +24,7 @@ from metergate.wire.mbus.vif import Sense
 from metergate.wire.mbus.vif_tables import Kind
 
 _NO_TIME = TimeQuality.NONE
+_NOTHING, _UNTIMED = repeat(None), repeat(_NO_TIME)
 _FORMATS = {1: "b", 2: "h", 4: "i", 8: "q"}
 _multiply = EXACT.multiply
 
@@ -107,7 +108,8 @@ class Batch:
         kinds = [_sweep(*each) for each in zip(raw, heads, strict=True)]
         bcd, ints, others = ([n for n, kind in enumerate(kinds) if kind == name] for name in ("bcd", "int", ""))
         ends = [2 * (size - raw[n].offset - len(raw[n].octets)) for n in bcd]
-        self._digits = _picker([slice(end, end + 2 * len(raw[n].data)) for n, end in zip(bcd, ends, strict=True)])
+        digits = [slice(end, end + 2 * len(raw[n].data)) for n, end in zip(bcd, ends, strict=True)]
+        self._digits = _picker(digits) if digits else None
         self._integers = _picker(ints)
         self._others = others
         numbers = bcd + ints
@@ -116,16 +118,19 @@ class Batch:
         self._qualities = [_quality(heads[n]) for n in numbers]
         self._notes = [heads[n].sense.notes for n in numbers]
         order = numbers + others
-        self._order = _picker([order.index(n) for n in range(len(order))])
+        straight = order == sorted(order)
+        self._order = None if straight else _picker([order.index(n) for n in range(len(order))])
 
     def _numbers(self, data: bytes, cells: Sequence[Any]) -> list[int]:
+        if self._digits is None:
+            return [*self._integers(cells)]
         return [*map(int, self._digits(data[::-1].hex())), *self._integers(cells)]
 
     def values(self, data: bytes, cells: Sequence[Any], valuers: Sequence[Valuer]) -> Sequence[Value]:
         """All values in their order. ValueError if the digits of one are none."""
         found: list[Value] = [*map(_multiply, self._numbers(data, cells), self._factors)]
         found += [valuers[place](cells[place]) for place in self._others]
-        return self._order(found)
+        return self._order(found) if self._order else found
 
     def readings(
         self, data: bytes, cells: Sequence[Any], readers: Sequence[Reader], at: datetime | None, status: int | None
@@ -133,14 +138,24 @@ class Batch:
         """All readings in their order. ValueError if the digits of one are none."""
         raw = self._numbers(data, cells)
         values = map(_multiply, raw, self._factors)
-        none, when, state, time = repeat(None), repeat(at), repeat(status), repeat(_NO_TIME)
+        when, state = repeat(at), repeat(status)
         found = [
             *map(
-                quick_reading, self._registers, values, raw, none, when, state, self._qualities, time, none, self._notes
+                quick_reading,
+                self._registers,
+                values,
+                raw,
+                _NOTHING,
+                when,
+                state,
+                self._qualities,
+                _UNTIMED,
+                _NOTHING,
+                self._notes,
             )
         ]
         found += [readers[place](cells[place], at, status) for place in self._others]
-        return tuple(self._order(found))
+        return tuple(self._order(found)) if self._order else tuple(found)
 
 
 def _picker(places: Sequence[int] | Sequence[slice]) -> Callable[[Sequence[Any]], Sequence[Any]]:

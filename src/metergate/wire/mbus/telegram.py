@@ -23,6 +23,7 @@ from metergate.wire.mbus.names import (
     manufacturer,
     manufacturer_code,
 )
+from metergate.wire.mbus.quick import quick_telegram
 from metergate.wire.mbus.records import readings, split_records
 from metergate.wire.mbus.security import MODES, mode, opened
 
@@ -173,7 +174,7 @@ class Decoder:
             wrong = (Problem.of(error),)
             return Telegram(PROTOCOL, offset, len(octets), True, octets, meter, fields, (), wrong)
         _record_fields(fields, found.manufacturer_data, found.more)
-        return Telegram(PROTOCOL, offset, len(octets), True, octets, meter, fields, found.readings)
+        return quick_telegram(PROTOCOL, offset, octets, meter, fields, found.readings)
 
     def _opened(self, address: int, who: bytes, state: bytes, data: bytes, at: int, fields: dict[str, object]) -> bytes:
         """The data behind a header in clear; `who` is empty where the header does not say, then memory helps."""

@@ -11,6 +11,7 @@ from metergate.errors import ApplicationError, BadChecksum, DecodeError, Unsuppo
 from metergate.model import Medium, MeterIdentity, Reading
 from metergate.wire.base import Problem, Telegram
 from metergate.wire.mbus.names import MEDIA
+from metergate.wire.mbus.quick import quick_telegram
 from metergate.wire.mbus.records import Records, decode_records, split_records
 from metergate.wire.mbus.security import CHECK
 from metergate.wire.wmbus import makers
@@ -74,7 +75,7 @@ class Decoder:
         if short is None:
             return self._decode(telegram, offset, form, frame, at)
         shown = Frame(partial(describe_opened, telegram, form, short.payload, short.protected))
-        return Telegram(NAME, offset, len(frame), True, frame, short.identity, shown, short.readings)
+        return quick_telegram(NAME, offset, frame, short.identity, shown, short.readings)
 
     def _decode(self, telegram: bytes, offset: int, form: Format, frame: bytes, at: datetime | None) -> Telegram:
         layers = Layers(Link.of(telegram))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from metergate.crypto.aes import Aes
 from metergate.model import MeterIdentity, Reading, Register
@@ -25,6 +26,7 @@ LAYOUTS = 8
 Names = Mapping[int, Register]
 """Registers that a maker means otherwise than the standard, by the place of the record."""
 _ELL, _SHORT, _LONG = 0x8C, 0x7A, 0x72
+_SHORT_CI = bytes((_SHORT,))
 
 
 @dataclass(slots=True)
@@ -39,8 +41,7 @@ class Plan:
     layouts: dict[int, tuple[Layout, Names]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Shortcut:
+class Shortcut(NamedTuple):
     """A telegram read the short way."""
 
     identity: MeterIdentity
@@ -122,5 +123,7 @@ def _named(readings: tuple[Reading, ...], names: Names) -> tuple[Reading, ...]:
 
 def _head(telegram: bytes) -> bytes:
     """C, M, A and what of the transport header names the meter."""
+    if telegram[FIRST : FIRST + 1] == _SHORT_CI:
+        return telegram[1 : FIRST + 1]
     place = FIRST + 3 if telegram[FIRST : FIRST + 1] == b"\x8c" else FIRST
     return telegram[1 : FIRST + 1] + telegram[place : place + (9 if telegram[place : place + 1] == b"\x72" else 1)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import lru_cache
 
 from metergate.errors import BadChecksum, BadValue, DecodeError, Truncated
 from metergate.wire.base import Found, Problem, Telegram
@@ -52,13 +53,12 @@ class Receiver:
     def receive(self, data: bytes, at: datetime | None = None) -> Iterator[Found]:
         """Take in bytes; yield what they complete."""
         self.position += len(data)
-        if self._form is Format.NONE and not self._buffer and self._single(data):
-            yield from self._tell(self.position - len(data))
-            yield self._decode(data, self.position - len(data), Format.NONE, data, at)
-            return
+        if self._form is Format.NONE and not self._buffer and not self._skipped and self._single(data):
+            self._blamed = False
+            return iter((self._decode(data, self.position - len(data), Format.NONE, data, at),))
         self._buffer += data
         self._at = at
-        yield from self._scan(final=False)
+        return self._scan(final=False)
 
     def silence(self) -> Iterator[Found]:
         """No more bytes for now: decide what was open, name what was cut off."""
@@ -192,5 +192,9 @@ class Receiver:
 
 def _letters(data: bytes | bytearray, place: int) -> bool:
     """Whether the M field of a header is three letters."""
-    code = data[place + 2] | data[place + 3] << 8
+    return _maker(data[place + 2] | data[place + 3] << 8)
+
+
+@lru_cache(4096)
+def _maker(code: int) -> bool:
     return all(0 < code >> shift & 31 <= 26 for shift in (10, 5, 0))

@@ -30,8 +30,9 @@ docs: .make/test ## write the generated parts of the documentation
 score: .make/test ## decode the corpora beside the checkout and score the answers
 	@$(BIN)/python ../shared/tools/score_corpora.py --cmd "$(BIN)/metergate decode --batch" --protocol sml mbus wmbus dlt645 cjt188 --at-least 0.95
 
-fuzz: .make/test ## feed 100,000 spoilt telegrams to every protocol's receiver
+fuzz: .make/test ## spoilt telegrams for every receiver: 100,000 at random, then guided by coverage (MINUTES=30 a protocol)
 	@$(BIN)/python scripts/fuzz.py
+	@$(BIN)/python scripts/fuzz.py --minutes $(or $(MINUTES),30)
 
 screens: setup ## take the pictures of every page again
 	@METERGATE_SCREENS=1 $(BIN)/pytest tests/station -m browser

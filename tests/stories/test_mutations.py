@@ -7,7 +7,10 @@ spoilt telegrams heard over and over leave nothing behind. METERGATE_FUZZ is the
 """
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +34,16 @@ def test_nothing_escapes_and_nothing_corrupt_is_read(name: str) -> None:
 def test_memory_stays_flat(name: str) -> None:
     """Not even one object a telegram: three times the same telegrams after the first time."""
     assert left_behind(line(name), 400, SEED) < 400
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_what_the_coverage_of_the_decoders_leads_to(name: str, tmp_path: Path) -> None:
+    """A short walk of the guided fuzzer; `make fuzz` takes a long one."""
+    guided = Path(__file__).parents[1] / "guided.py"
+    command = [sys.executable, str(guided), name, str(tmp_path), "--runs", str(COUNT // 3)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "stat::new_units_added" in done.stderr
 
 
 def test_readings_without_a_right_check_would_be_noticed() -> None:

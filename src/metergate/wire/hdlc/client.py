@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from metergate.errors import BadChecksum, BadValue, DecodeError, NoAnswer, Refused
+from metergate.errors import BadChecksum, BadValue, DecodeError, MetergateError, NoAnswer, Refused
 from metergate.wire.base import MORE, Ask, Dialogue, More, Problem
 from metergate.wire.hdlc.address import Address
 from metergate.wire.hdlc.frame import POLL, REQUEST, RESPONSE, Frame, Kind, kind_of
@@ -124,7 +124,11 @@ class Link:
         """Take turns until ours is acknowledged and a message of theirs is whole."""
         missed, polls, asking = 0, 0, False
         while not (self._inbox and self._sending.idle):
-            turn = yield from self._turn(self._poll() if asking else self._batch())
+            try:
+                turn = yield from self._turn(self._poll() if asking else self._batch())
+            except MetergateError:
+                self.connected, self._dirty = False, True
+                raise
             missed = 0 if turn.progress else missed + 1
             asking = turn.final is None
             if turn.final is not None and self._waits(turn.final):
@@ -178,7 +182,6 @@ class Link:
 
     def _take(self, frame: Frame, turn: _Turn) -> None:
         if frame.kind in (Kind.DM, Kind.FRMR, Kind.DISC):
-            self.connected, self._dirty = False, True
             raise NoAnswer(f"meter {self.server} has ended the connection ({frame.kind.name})")
         if frame.kind is Kind.UI:
             self.unasked.append(frame.information.removeprefix(RESPONSE))

@@ -1,0 +1,455 @@
+"""HDLC connections, both ends: windows, segments, refusals, silence, and lines that lose, double, delay and spoil."""
+
+import random
+from collections import deque
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from dialogues import NOW, Talk
+from metergate.errors import BadValue, MetergateError, NoAnswer, Refused
+from metergate.wire.base import Ask, Dialogue, Responder
+from metergate.wire.hdlc import Address, Frame, Kind, Parameters, client, server
+from metergate.wire.hdlc.frame import POLL
+
+T = TypeVar("T")
+
+
+class Echo:
+    """An application that answers every APDU with its number and the APDU backwards, and remembers all of them."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[int, int, bytes]] = []
+        self.closed: list[tuple[int, int]] = []
+        self.mute = False
+
+    def __call__(self, client: int, server: int, apdu: bytes, now: datetime) -> bytes | None:
+        self.heard.append((client, server, apdu))
+        return None if self.mute else self.answer(len(self.heard), apdu)
+
+    @staticmethod
+    def answer(number: int, apdu: bytes) -> bytes:
+        return number.to_bytes(4) + apdu[::-1]
+
+    def close(self, client: int, server: int) -> None:
+        self.closed.append((client, server))
+
+
+def station(app: Echo, parameters: Parameters | None = None, physical: int | None = None) -> server.Station:
+    return server.Station(app, (1, 2), physical, server.Settings(parameters or Parameters()), app.close)
+
+
+def frames(talk: Talk) -> list[Frame]:
+    return [Frame.of(octets) for octets in talk.sent if octets.count(b"\x7e") == 2]
+
+
+# --- as it should go -------------------------------------------------------------------------------------------------
+def test_the_exchange_of_the_specification() -> None:
+    app = Echo()
+    talk = Talk([station(app)])
+    link = client.Link(16, 1)
+    talk.run(link.connect())
+    assert talk.run(link.exchange(b"\x60\x01")) == Echo.answer(1, b"\x60\x01")
+    talk.run(link.disconnect())
+    assert talk.sent[0].hex() == "7ea0070321930f017e"
+    assert talk.sent[1].hex().startswith("7ea00e032110")
+    assert (app.heard, app.closed) == ([(16, 1, b"\x60\x01")], [(16, 1)])
+    assert not link.connected
+
+
+def test_answer_to_snrm_as_captured() -> None:
+    [answer] = station(Echo()).receive(bytes.fromhex("7ea0070321930f017e"), NOW)
+    assert answer.hex() == "7ea01e210373c37a81801205018006018007040000000108040000000153 3b7e".replace(" ", "")
+
+
+parameters = st.builds(Parameters, *(st.integers(4, 300),) * 2, *(st.integers(1, 7),) * 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(parameters, parameters, st.lists(st.binary(min_size=1, max_size=2000), min_size=1, max_size=4))
+def test_long_messages_in_segments_and_windows(mine: Parameters, theirs: Parameters, messages: list[bytes]) -> None:
+    app = Echo()
+    talk = Talk([station(app, theirs, 17)])
+    link = client.Link(Address(33), Address(2, 17, 4), client.Settings(parameters=mine))
+    talk.run(link.connect())
+    for number, message in enumerate(messages, 1):
+        assert talk.run(link.exchange(message)) == Echo.answer(number, message)
+    assert [apdu for _, _, apdu in app.heard] == messages
+    assert link.parameters.transmit == min(mine.transmit, theirs.receive)
+
+
+def test_windows_save_turns() -> None:
+    asked = []
+    for window in (1, 3, 7):
+        talk = Talk([station(Echo(), Parameters(64, 64, window, window))])
+        link = client.Link(settings=client.Settings(parameters=Parameters(64, 64, 7, 7)))
+        talk.run(link.connect())
+        before = talk.asked
+        talk.run(link.exchange(bytes(64 * 21 - 7)))
+        asked.append(talk.asked - before)
+    assert asked == [41, 13, 5]
+
+
+def test_two_clients_and_two_devices_at_a_time() -> None:
+    app = Echo()
+    talk = Talk([station(app)])
+    links = [client.Link(who, device) for who in (16, 17) for device in (1, 2)]
+    for link in links:
+        talk.run(link.connect())
+    for n, link in enumerate(links * 2):
+        assert talk.run(link.exchange(bytes((n,)))) == Echo.answer(n + 1, bytes((n,)))
+    assert [heard[:2] for heard in app.heard[:4]] == [(16, 1), (16, 2), (17, 1), (17, 2)]
+
+
+def test_meters_on_one_line_know_their_addresses() -> None:
+    apps = Echo(), Echo()
+    talk = Talk([station(apps[0], None, 17), station(apps[1], None, 18)])
+    link = client.Link(16, Address(1, 18))
+    talk.run(link.connect())
+    talk.run(link.exchange(b"x"))
+    assert (len(apps[0].heard), len(apps[1].heard)) == (0, 1)
+    with pytest.raises(NoAnswer):
+        talk.run(client.Link(16, Address(1, 19)).connect())
+
+
+def test_answers_that_take_time_are_polled_for() -> None:
+    app = Echo()
+    app.mute = True
+    meter = station(app)
+    talk = Talk([meter])
+    link = client.Link()
+    talk.run(link.connect())
+    begun = talk.asked
+
+    def work(data: bytes) -> list[bytes]:
+        if talk.asked == begun + 9:
+            assert meter.send(16, 1, b"late but true")
+        return [data]
+
+    talk.down = work
+    assert talk.run(link.exchange(b"question")) == b"late but true"
+    assert not meter.send(99, 1, b"nobody")
+
+
+def test_a_meter_that_is_never_ready() -> None:
+    app = Echo()
+    app.mute = True
+    talk = Talk([station(app)])
+    link = client.Link(settings=client.Settings(polls=5))
+    talk.run(link.connect())
+    with pytest.raises(NoAnswer):
+        talk.run(link.exchange(b"x"))
+    assert not link.connected
+    assert app.closed == [(16, 1)], "the client says that it has gone"
+
+
+def test_a_busy_meter_is_waited_for() -> None:
+    app = Echo()
+    meter = station(app)
+    talk = Talk([meter])
+    link = client.Link()
+    talk.run(link.connect())
+    meter.busy = True
+    begun = talk.asked
+
+    def free(data: bytes) -> list[bytes]:
+        meter.busy = talk.asked < begun + 6
+        return [data]
+
+    talk.down = free
+    assert talk.run(link.exchange(b"x")) == Echo.answer(1, b"x")
+    assert len(app.heard) == 1
+
+
+def test_one_more_apdu_without_asking() -> None:
+    app = Echo()
+    meter = station(app)
+    talk = Talk([meter])
+    link = client.Link()
+    talk.run(link.connect())
+    talk.run(link.exchange(b"x"))
+    meter.send(16, 1, b"block 2")
+    meter.send(16, 1, b"block 3")
+    assert [talk.run(link.receive()), talk.run(link.receive())] == [b"block 2", b"block 3"]
+
+
+def test_unnumbered_information() -> None:
+    app = Echo()
+    meter = station(app)
+    talk = Talk([meter])
+    talk.run(client.Link().send(b"nobody answers"))
+    everybody = client.Link(16, Address(127))
+    talk.run(everybody.send(b"all of you"))
+    assert [apdu for _, _, apdu in app.heard] == [b"nobody answers", b"all of you"]
+    polled = Frame(Address(1), Address(16), Kind.UI | POLL, bytes.fromhex("e6e600aa"))
+    [answer] = meter.receive(polled.octets, NOW)
+    assert Frame.of(answer).information == bytes.fromhex("e6e70000000003aa")
+    with pytest.raises(BadValue, match="do not fit"):
+        talk.run(client.Link().send(bytes(126)))
+
+
+# --- refusals and ends -----------------------------------------------------------------------------------------------
+def test_without_connection_the_meter_says_so() -> None:
+    meter = station(Echo())
+    for kind in (Kind.RR, Kind.I, Kind.DISC):
+        [answer] = meter.receive(Frame(Address(1), Address(16), kind | POLL).octets, NOW)
+        assert Frame.of(answer).kind is Kind.DM
+    with pytest.raises(NoAnswer, match="connect first"):
+        next(client.Link().exchange(b"x"))
+
+
+def test_idle_connections_end() -> None:
+    app = Echo()
+    talk = Talk([station(app)])
+    link = client.Link()
+    talk.run(link.connect())
+    talk.now += timedelta(seconds=119)
+    talk.run(link.exchange(b"x"))
+    talk.now += timedelta(seconds=121)
+    with pytest.raises(NoAnswer, match="ended the connection"):
+        talk.run(link.exchange(b"y"))
+    assert app.closed == [(16, 1)]
+    assert (len(app.heard), link.connected) == (1, False)
+    talk.run(link.connect())
+    assert talk.run(link.exchange(b"z")) == Echo.answer(2, b"z")
+
+
+def test_the_same_client_again_begins_anew() -> None:
+    app = Echo()
+    talk = Talk([station(app)])
+    first, second = client.Link(), client.Link()
+    talk.run(first.connect())
+    talk.run(first.exchange(b"1"))
+    talk.run(second.connect())
+    assert app.closed == [(16, 1)]
+    assert talk.run(second.exchange(b"2")) == Echo.answer(2, b"2")
+
+
+def test_a_full_meter_refuses() -> None:
+    talk = Talk([station(Echo())])
+    for who in range(1, 17):
+        talk.run(client.Link(who).connect())
+    with pytest.raises(Refused):
+        talk.run(client.Link(17).connect())
+    talk.now += timedelta(seconds=500)
+    talk.run(client.Link(17).connect())
+
+
+def connected(parameters: Parameters | None = None) -> server.Station:
+    meter = station(Echo(), parameters)
+    snrm = Frame(Address(1), Address(16), Kind.SNRM | POLL, Parameters(500, 500, 7, 7).octets)
+    assert len(list(meter.receive(snrm.octets, NOW))) == 1
+    return meter
+
+
+@pytest.mark.parametrize(
+    ("control", "information"),
+    [(0x10 | 3 << 5, b"\xe6\xe6\x00x"), (0x10, b"no header"), (0x10, bytes(129)), (0x11 | 1 << 5, b"")],
+)
+def test_frames_that_break_the_rules_end_the_connection(control: int, information: bytes) -> None:
+    meter = connected()
+    [answer] = meter.receive(Frame(Address(1), Address(16), control, information).octets, NOW)
+    assert Frame.of(answer).kind is Kind.FRMR
+    assert not meter.connected(16, 1)
+
+
+def test_a_message_without_end_is_refused() -> None:
+    meter = connected(Parameters(1024, 1024))
+    kinds = set[Kind]()
+    for number in range(70):
+        control = 0x10 | number % 8 << 1
+        frame = Frame(Address(1), Address(16), control, bytes(500 * 2), True)
+        kinds |= {Frame.of(answer).kind for answer in meter.receive(frame.octets, NOW)}
+    assert kinds <= {Kind.RR, Kind.FRMR, Kind.DM}
+    assert Kind.FRMR in kinds
+
+
+def test_answers_of_others_are_passed_over() -> None:
+    link = client.Link(16, Address(1, 17))
+    dialogue = link.connect()
+    next(dialogue)
+    for stranger in (Frame(Address(17), Address(1, 17), 0x73), Frame(Address(16), Address(1, 18), 0x73)):
+        dialogue.send(stranger.octets)
+    assert not link.connected
+    with pytest.raises(StopIteration):
+        dialogue.send(Frame(Address(16), Address(1, 17), 0x73).octets)
+    assert link.connected
+    assert link.parameters == Parameters()
+
+
+def test_a_message_without_header_is_an_error() -> None:
+    link = client.Link()
+    dialogue = link.connect()
+    next(dialogue)
+    with pytest.raises(StopIteration):
+        dialogue.send(Frame(Address(16), Address(1), 0x73).octets)
+    question = link.exchange(b"x")
+    next(question)
+    with pytest.raises(BadValue, match="begins with"):
+        question.send(Frame(Address(16), Address(1), 0x30, b"nonsense").octets)
+    assert not link.connected
+
+
+def test_a_dialogue_that_opens_the_line_comes_first() -> None:
+    said = []
+
+    def opening() -> Dialogue[str]:
+        said.append((yield Ask(b"/?!\r\n")))
+        return "agreed"
+
+    link = client.Link(opening=opening)
+    dialogue = link.connect()
+    assert next(dialogue) == Ask(b"/?!\r\n")
+    step = dialogue.send(b"/ABC")
+    assert isinstance(step, Ask)
+    assert Frame.of(step.data).kind is Kind.SNRM
+    assert said == [b"/ABC"]
+
+
+# --- bad lines -------------------------------------------------------------------------------------------------------
+class Pipe:
+    """A line that loses, doubles, delays, cuts and spoils what either side sends, but keeps its order.
+
+    Delayed is what comes only after the other side has given up waiting once. At most three bits of a frame are wrong:
+    so many any 16-bit frame check finds.
+    """
+
+    def __init__(self, meter: Responder, seed: int) -> None:
+        self.meter, self.now = meter, NOW
+        self.share = 0.0
+        self._dice = random.Random(seed)
+        self._down, self._up = deque[bytes](), deque[bytes]()
+
+    def run(self, dialogue: Dialogue[T]) -> T:
+        timeout = 0.0
+        try:
+            step = next(dialogue)
+            while True:
+                if isinstance(step, Ask):
+                    timeout = step.timeout
+                    self._down += self._spoilt(step.data)
+                    self._pass()
+                if not self._up or self._hit(4):
+                    self.now += timedelta(seconds=timeout)
+                    self.meter.silence()
+                    self._pass()
+                    step = dialogue.send(b"")
+                else:
+                    step = dialogue.send(self._up.popleft())
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+    def _pass(self) -> None:
+        """What reaches the meter now; some waits for the next time."""
+        while self._down and not self._hit(3):
+            for answer in self.meter.receive(self._down.popleft(), self.now):
+                self._up += self._spoilt(answer)
+
+    def _hit(self, rarer: int = 1) -> bool:
+        return self._dice.random() * rarer < self.share
+
+    def _spoilt(self, data: bytes) -> Iterable[bytes]:
+        if not data or not self._hit():
+            return [data] if data else []
+        kind = self._dice.randrange(6)
+        if kind == 0:
+            return []
+        if kind == 1:
+            return [data, data]
+        if kind == 2:
+            return [data[: self._dice.randrange(len(data))]]
+        if kind == 3:
+            return [self._dice.randbytes(self._dice.randrange(1, 9)), data]
+        if kind == 4:
+            return [data[:5], data[5:]]
+        bad = bytearray(data)
+        for _ in range(self._dice.randrange(1, 4)):
+            bad[self._dice.randrange(len(bad))] ^= 1 << self._dice.randrange(8)
+        return [bytes(bad)]
+
+
+class Connection(RuleBasedStateMachine):
+    """Each APDU arrives once and in order and its own answer comes back, or an error says that it did not."""
+
+    @initialize(
+        seed=st.integers(0, 1 << 32),
+        mine=st.builds(Parameters, *(st.integers(8, 200),) * 2, *(st.integers(1, 7),) * 2),
+        theirs=st.builds(Parameters, *(st.integers(8, 200),) * 2, *(st.integers(1, 7),) * 2),
+        share=st.sampled_from([0.0, 0.05, 0.2, 0.5]),
+    )
+    def begin(self, seed: int, mine: Parameters, theirs: Parameters, share: float) -> None:
+        self.app = Echo()
+        self.pipe = Pipe(station(self.app, theirs), seed)
+        self.link = client.Link(16, 1, client.Settings(parameters=mine, tries=5))
+        self.pipe.share = share
+        self.sent: list[bytes] = []
+
+    @rule()
+    def connect(self) -> None:
+        try:
+            self.pipe.run(self.link.connect())
+        except MetergateError:
+            assert not self.link.connected
+
+    @rule(message=st.binary(min_size=1, max_size=600))
+    def exchange(self, message: bytes) -> None:
+        if not self.link.connected:
+            return
+        before = len(self.app.heard)
+        try:
+            answer = self.pipe.run(self.link.exchange(message))
+        except MetergateError:
+            assert not self.link.connected
+        else:
+            assert answer == Echo.answer(before + 1, message)
+            assert len(self.app.heard) == before + 1
+        self.sent.append(message)
+
+    @rule(share=st.sampled_from([0.0, 0.1, 0.3]))
+    def weather(self, share: float) -> None:
+        self.pipe.share = share
+
+    @rule(seconds=st.sampled_from([1, 130]))
+    def wait(self, seconds: int) -> None:
+        self.pipe.now += timedelta(seconds=seconds)
+
+    @rule()
+    def disconnect(self) -> None:
+        self.pipe.run(self.link.disconnect())
+        assert not self.link.connected
+
+    @invariant()
+    def nothing_came_twice_or_was_made_up(self) -> None:
+        if hasattr(self, "app"):
+            heard, sent = [apdu for _, _, apdu in self.app.heard], iter(self.sent)
+            assert all(any(apdu == other for other in sent) for apdu in heard), "not a subsequence of what was sent"
+
+
+TestConnection = Connection.TestCase
+TestConnection.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+@pytest.mark.parametrize("window", [1, 7])
+def test_most_messages_come_through_a_bad_line(window: int) -> None:
+    app = Echo()
+    parameters = Parameters(100, 100, window, window)
+    pipe = Pipe(station(app, parameters), 5)
+    link = client.Link(settings=client.Settings(parameters=parameters, tries=6))
+    pipe.share = 0.15
+    good = 0
+    for number in range(150):
+        message = number.to_bytes(2) * 200
+        before = len(app.heard)
+        try:
+            if not link.connected:
+                pipe.run(link.connect())
+            assert pipe.run(link.exchange(message)) == Echo.answer(before + 1, message)
+            good += 1
+        except MetergateError:
+            assert not link.connected
+    assert good > 120

@@ -31,7 +31,7 @@ from metergate.wire import protocols
 from metergate.wire.base import Found, Problem, Receiver, Responder, Telegram
 from metergate.wire.contract import respond
 from metergate.wire.mgc1 import CODES, Frame, Record
-from seals import Bare, Cjt188, Dlt645, Mbus, Mgc1, Seal, Sml, Wmbus
+from seals import Bare, Cjt188, Dlt645, Dlt698, Mbus, Mgc1, Seal, Sml, Wmbus
 
 CORPORA = Path(os.environ.get("METERGATE_CORPORA", Path(__file__).parents[1] / "../shared/corpora"))
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -109,6 +109,15 @@ def _energy_meter() -> list[bytes]:
 def _water_meter() -> list[bytes]:
     content = bytes.fromhex("10" + "01000000001147" + "01" + "901f00")
     return _answered(MeterSpec("cjt188", "47110000000001", 0, 0x10), Cjt188().close(content).hex())
+
+
+def _objects() -> list[bytes]:
+    """What a simulated meter of DL/T 698.45 answers: values, lists, a table whole and in parts."""
+    apdus = ("05010100100200 00", "0502020320000200001002002001020000", "05010340000200 00", "05010400990200 00")
+    table = "0503055004020 00a0501 02 00 20210200 00 00100200 00".replace(" ", "")
+    content = bytes.fromhex("4305010000112620 10")
+    questions = [Dlt698().close(content + bytes.fromhex(apdu)).hex() for apdu in (*apdus, table)]
+    return _answered(MeterSpec("dlt698", "202611000001", 0), *questions)
 
 
 def _collector() -> list[bytes]:
@@ -196,6 +205,7 @@ MAKERS: dict[str, Callable[[], Line]] = {
         silent=b"\xfe",
     ),
     "cjt188": lambda: _line("cjt188", Cjt188(), _frames("cjt188/frames.jsonl") + _water_meter(), silent=b"\xfe"),
+    "dlt698": lambda: _line("dlt698", Dlt698(), _frames("dlt698/frames.jsonl") + _objects(), silent=b"\xfe"),
     "mgc1": lambda: _line("mgc1", Mgc1(), _collector()),
 }
 

@@ -204,6 +204,31 @@ class Dlt645(Summed):
         return b"\x68" + content[:6] + b"\x68" + content[6:7] + bytes((len(content) - 7,)) + content[7:]
 
 
+class Dlt698(Seal):
+    """Content: control octet, flag of the address, address, client address, APDU."""
+
+    def right(self, frame: bytes) -> bool:
+        head = 9 + (frame[4] & 15) if len(frame) > 13 else 99
+        whole = len(frame) > head + 2 and len(frame) == int.from_bytes(frame[1:3], "little") + 2
+        sealed = frame[head - 2 : head] == x25(frame[1 : head - 2]) and frame[-3:-1] == x25(frame[1:-3])
+        return whole and sealed and (frame[0], frame[-1]) == (0x68, 0x16)
+
+    def open(self, frame: bytes) -> bytes | None:
+        frame = frame.lstrip(b"\xfe")
+        if not self.right(frame):
+            return None
+        head = 9 + (frame[4] & 15)
+        return frame[3 : head - 2] + frame[head:-3]
+
+    def close(self, content: bytes) -> bytes:
+        content = content.ljust(8, b"\0")
+        size = 4 + (content[1] & 15)
+        content = content.ljust(size + 2, b"\0")[:16000]
+        head = (len(content) + 6).to_bytes(2, "little") + content[:size]
+        body = head + x25(head) + content[size:]
+        return b"\x68" + body + x25(body) + b"\x16"
+
+
 class Cjt188(Summed):
     """Content: type, address, control code, data."""
 

@@ -1,9 +1,9 @@
 """The reader's end: questions to a meter as generators (`wire.base.Dialogue`).
 
 Each ends with its result or with an exception: `NoAnswer`; `ApplicationError` where the meter has no such data;
-`Refused` where it says no to an order; another `DecodeError` where its answer cannot be read. Every question has a number of its
-own (PIID), so that late answers are known and dropped. What the meter begins by itself meanwhile - login, heartbeat,
-reports - is answered in passing.
+`Refused` where it says no to an order; another `DecodeError` where its answer cannot be read. Every question has a
+number of its own (PIID), so that late answers are known and dropped. What the meter begins by itself meanwhile - login,
+heartbeat, reports - is answered in passing.
 """
 
 from __future__ import annotations

@@ -56,6 +56,7 @@ class Meter(Store):
         self._waiting: list[Frame] = []
         self._blocks: list[tuple[int, Any]] = []
         self._done: tuple[bytes, Frame] | None = None
+        self._me = Address(self.address)
 
     def receive(self, data: bytes, now: datetime) -> Iterator[bytes]:
         """See `wire.base.Responder`. `now` is the true time, aware; the meter's own clock may be wrong."""
@@ -64,6 +65,7 @@ class Meter(Store):
                 continue
             frame = Frame.of(catch[1])
             if not frame.from_meter and frame.address.names(self.address):
+                self._me = Address(self.address)  # the answer to a new address still carries the old one
                 yield from (each.encode() for each in self._frames(frame, now))
 
     def silence(self) -> None:
@@ -87,7 +89,7 @@ class Meter(Store):
             yield self._waiting[0]
 
     def _up(self, frame: Frame) -> Frame:
-        return replace(frame, control=frame.control | UP, address=Address(self.address))
+        return replace(frame, control=frame.control | UP, address=self._me)
 
     def _reply(self, frame: Frame, octets: bytes, now: datetime) -> Frame | None:
         """The answer; a repeated order is answered again and not carried out again. Nobody answers a broadcast."""

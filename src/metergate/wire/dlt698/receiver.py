@@ -25,7 +25,7 @@ def identity(frame: Frame) -> MeterIdentity | None:
 
 
 def take(octets: bytes, meter: str, offset: int, at: datetime | None, utc_offset: int | None) -> Taken:
-    """Header fields, readings and problems of one APDU."""
+    """Header fields, readings and problems of one APDU; no readings where the meter reports a problem."""
     try:
         apdu = Apdu.decode(octets)
         told = header(apdu)
@@ -33,7 +33,8 @@ def take(octets: bytes, meter: str, offset: int, at: datetime | None, utc_offset
         values = tuple(reading for one in found for reading in readings(meter, one, at, utc_offset))
     except DecodeError as error:
         return {}, (), (Problem(error.code, offset, error.reason),)
-    return told, values, tuple(_refusals(apdu, told, offset))
+    problems = tuple(_refusals(apdu, told, offset))
+    return told, () if problems else values, problems
 
 
 def _refusals(apdu: Apdu, told: dict[str, object], offset: int) -> Iterator[Problem]:

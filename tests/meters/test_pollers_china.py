@@ -1,4 +1,4 @@
-"""Meters of the Chinese grid asked through their pollers: values, orders, profiles, events, as one and the same codes."""
+"""Meters of the Chinese grid asked through their pollers: values, orders, profiles, events."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -82,7 +82,7 @@ def test_events(meeting: tuple[Any, Any, Talk]) -> None:
     assert talk.run(poller.events(TARGET, NOW - timedelta(days=9), NOW - timedelta(days=8))).readings == ()
 
 
-@pytest.mark.parametrize(("table", "rows"), [("", 96), ("5003:", 24), ("5004:", 1)])
+@pytest.mark.parametrize(("table", "rows"), [("", 96), ("5003/", 24), ("5004/", 1)])
 def test_the_load_profile_of_698(table: str, rows: int) -> None:
     poller, talk = POLLERS["dlt698"]({}), Talk([MAKERS["dlt698"]()])
     telegram = talk.run(poller.profile(TARGET, f"{table}1-0:1.8.0", NOW - timedelta(days=1), NOW))

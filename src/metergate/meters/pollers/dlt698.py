@@ -87,8 +87,8 @@ class Dlt698Poller(Poller):
         return Outcome.UNSUPPORTED
 
     def profile(self, target: Target, register: str, begin: datetime, end: datetime) -> Dialogue[Telegram]:
-        """What was frozen of one register; "table:register" names another table, as "5004:00100201" (daily)."""
-        table, _, name = register.rpartition(":")
+        """What was frozen of one register; "table/register" names another table, as "5004/00100201" (daily)."""
+        table, _, name = register.rpartition("/")
         reader = yield from self._opened(target)
         object_ = int(table, 16) if table else self._table
         found = yield from reader.history(object_, (attribute(name),), self._local(begin), self._local(end))

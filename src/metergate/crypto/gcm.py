@@ -1,50 +1,38 @@
-"""AES-GCM with shortened tags (NIST SP 800-38D), as meters use it: 12 bytes of tag, 96 bits of nonce.
-
-`open_` needs two passes of the fast one-shot cipher and no setup of a stream: sealing the ciphertext again gives the
-plaintext (the keystream is the same), and sealing the plaintext gives the right tag.
-"""
+"""AES-GCM with one key kept: for whoever opens many messages with it. Not for use by two threads at once."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from hmac import compare_digest
-
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR
 
-from metergate.errors import BadValue, WrongKey
+from metergate.crypto.aes import same
+from metergate.errors import WrongKey
 
-TAG, NONCE = 12, 12
-"""Bytes of a meter's tag and nonce."""
-_KEYS = (16, 24, 32)
-
-
-@lru_cache(1024)
-def _cipher(key: bytes) -> AESGCM:
-    if len(key) not in _KEYS:
-        raise BadValue(f"an AES key has 16, 24 or 32 bytes, not {len(key)}")
-    return AESGCM(key)
+_FIRST = b"\x00\x00\x00\x02"
+"""The block counter of GCM's first block of text; 1 is the tag's."""
 
 
-def _checked(nonce: bytes, size: int) -> None:
-    if len(nonce) != NONCE:
-        raise BadValue(f"a nonce has {NONCE} bytes here, not {len(nonce)}")
-    if not 4 <= size <= 16:
-        raise BadValue(f"a tag has 4 to 16 bytes, not {size}")
+class Gcm:
+    """AES-GCM of one key (16, 24 or 32 bytes), nonces of 12 bytes."""
 
+    def __init__(self, key: bytes) -> None:
+        self._gcm = AESGCM(key)
+        self._stream = Cipher(AES(key), CTR(bytes(16))).decryptor()
 
-def seal(key: bytes, nonce: bytes, associated: bytes, data: bytes, tag_size: int = TAG) -> bytes:
-    """Ciphertext of `data` and behind it the first `tag_size` bytes of the tag, which also covers `associated`."""
-    _checked(nonce, tag_size)
-    return _cipher(key).encrypt(nonce, data, associated)[: len(data) + tag_size]
+    def decrypt(self, nonce: bytes, body: bytes) -> bytes:
+        """GCM's keystream alone, both ways: encryption without authentication."""
+        self._stream.reset_nonce(nonce + _FIRST)
+        return self._stream.update(body)
 
-
-def open_(key: bytes, nonce: bytes, associated: bytes, data: bytes, tag_size: int = TAG) -> bytes:
-    """The plaintext of `seal`'s result. WrongKey if the tag does not agree, compared in constant time."""
-    _checked(nonce, tag_size)
-    cipher, size = _cipher(key), len(data) - tag_size
-    if size < 0:
-        raise WrongKey("the authentication tag is missing")
-    plain = cipher.encrypt(nonce, data[:size], None)[:size]
-    if not compare_digest(cipher.encrypt(nonce, plain, associated)[size : size + tag_size], data[size:]):
-        raise WrongKey("the authentication tag does not agree: wrong key, or the telegram was changed")
-    return plain
+    def open(self, nonce: bytes, sealed: bytes, header: bytes, tag: int = 16) -> bytes:
+        """The text of ciphertext and `tag` bytes of tag, which cover `header` too. WrongKey if the tag disagrees."""
+        end = len(sealed) - tag
+        if end < 0:
+            raise WrongKey("the authentication tag is missing")
+        self._stream.reset_nonce(nonce + _FIRST)
+        plain = self._stream.update(sealed[:end])
+        if not same(self._gcm.encrypt(nonce, plain, header)[end : end + tag], sealed[end:]):
+            raise WrongKey("the authentication tag does not agree: wrong key, or the telegram was changed")
+        return plain

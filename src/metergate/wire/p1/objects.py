@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from metergate.errors import DecodeError
 from metergate.model import Obis, Register, Unit
@@ -42,8 +43,7 @@ class Slot:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """Characters and where they stand in the frame."""
 
     text: str
@@ -124,20 +124,44 @@ def _row(
 ) -> Row:
     """A value in brackets: `digits`, `digits*unit`, text, or nothing."""
     text, star, name = cell.text.partition("*")
+    counted, hexed = _kind(code)
+    digits = bool(_AMOUNT.fullmatch(text)) and (bool(star) or counted or "." in text)
+    if text and not digits:
+        plain = unhexed(text) if hexed else None
+        return _slot(context.meter, code, None, 0, quantity, storage, subunit, TEXT, _more(notes, plain)), cell, stamp
     unit = _EXACT.get(name) or _LOOSE.get(name.casefold()) if star else None
-    if star and unit is None:
-        notes += (f"unit {name}",)
+    notes = _more(notes, f"unit {name}" if star and unit is None else None)
+    places = len(text) - 1 - text.index(".") if "." in text else 0
+    slot = _slot(context.meter, code, unit, places, quantity, storage, subunit, NUMBER, notes)
+    return slot, Cell(text, cell.at) if text else None, stamp
+
+
+@lru_cache(4096)
+def _kind(code: str) -> tuple[bool, bool]:
+    """Whether an object's digits are a number even without a unit, and whether its text is sent as hexadecimal."""
     obis = Obis.parse(code)
-    numeric = bool(_AMOUNT.fullmatch(text)) and (bool(star) or "." in text or (obis.c, obis.d) in _COUNTS)
-    numeric = numeric or (obis.a, obis.c, obis.d, obis.e) == (0, 96, 1, 4)
-    if not text or (numeric and _AMOUNT.fullmatch(text)):
-        places = len(text.partition(".")[2])
-        place = register(context.meter, code, unit, places, quantity, storage, subunit)
-        return Slot(place, NUMBER, None, notes), Cell(text, cell.at) if text else None, stamp
-    place = register(context.meter, code, None, 0, quantity, storage, subunit)
-    if (obis.c, obis.d) in _HEXED and (plain := unhexed(text)) is not None:
-        notes += (plain,)
-    return Slot(place, TEXT, None, notes), cell, stamp
+    place = (obis.c, obis.d)
+    return place in _COUNTS or (obis.a, place, obis.e) == (0, (96, 1), 4), place in _HEXED
+
+
+def _more(notes: tuple[str, ...], note: str | None) -> tuple[str, ...]:
+    return notes if note is None else (*notes, note)
+
+
+@lru_cache(16384)
+def _slot(
+    meter: str,
+    code: str,
+    unit: Unit | None,
+    places: int,
+    quantity: str | None,
+    storage: int,
+    subunit: int,
+    kind: str,
+    notes: tuple[str, ...],
+) -> Slot:
+    """The slot of a value; registers are shared by all that look alike."""
+    return Slot(register(meter, code, unit, places, quantity, storage, subunit), kind, None, notes)
 
 
 def unhexed(text: str) -> str | None:

@@ -48,7 +48,7 @@ def content(frame: Frame, winter: int = CENTRAL_EUROPE) -> Content:
     media = {channel: MEDIA[kind] for channel, kind in types.items() if kind in MEDIA}
     context = Context(meter.id, media)
     found = [row for code, cells in objects for row in rows(code, cells, context)]
-    twice = len(set(types.values())) < len(types) or len({_place(row) for row in found}) < len(found)
+    twice = len(set(types.values())) < len(types) or len({code for code, _ in objects}) < len(objects)
     header: dict[str, object] = {"identification": frame.identification, "crc": frame.checked}
     if meter.version is not None:
         header["version"] = meter.version
@@ -72,10 +72,6 @@ def _device(channel: int, kind: int, single: dict[str, Cell]) -> dict[str, objec
     return {"type": kind, "id": unhexed(sent) or sent}
 
 
-def _place(row: Row) -> object:
-    return row[0].register.key
-
-
 def _without_superseded(found: list[Row], winter: int) -> Iterable[Row]:
     """After a meter was changed its channel, or another one of the kind, still shows the old one: the newest counts.
 
@@ -84,12 +80,12 @@ def _without_superseded(found: list[Row], winter: int) -> Iterable[Row]:
     """
     newest: dict[object, datetime] = {}
     for row in found:
-        for key in (_place(row), row[0].register.quantity):
+        for key in (row[0].register, row[0].register.quantity):
             if key is not None and (at := _instant(row, winter)) is not None:
                 newest[key] = max(at, newest.get(key, at))
     done = set[object]()
     for row in found:
-        key, at = _place(row), _instant(row, winter)
+        key, at = row[0].register, _instant(row, winter)
         if (key in newest and at != newest[key]) or key in done:
             continue
         done.add(key)

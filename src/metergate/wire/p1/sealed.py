@@ -6,14 +6,15 @@ data = security byte and authentication key (Luxembourg P1 §3.2.5, DLMS Green B
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from metergate.crypto.gcm import TAG, open_, seal
+from metergate.crypto.aes import gcm_seal
+from metergate.crypto.gcm import Gcm
 from metergate.errors import KeyMissing, Unsupported, WrongKey
 from metergate.wire.base import Keys
 from metergate.wire.p1.frame import LIMIT
 
-GENERAL_GLO, TITLE = 0xDB, 8
+GENERAL_GLO, TITLE, TAG = 0xDB, 8, 12
 AUTHENTICATED = 0x30
 """Security byte: suite 0, authenticated and encrypted."""
 DEFAULT_AK = bytes.fromhex("00112233445566778899AABBCCDDEEFF")
@@ -24,8 +25,7 @@ TRIES = 16
 _SECURITY = frozenset(range(0, 0x80, 0x10))
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """An encrypted telegram: system title, security byte, invocation counter, and ciphertext with its tag."""
 
     title: bytes
@@ -60,14 +60,15 @@ def measure(buffer: bytes | bytearray, at: int) -> int:
 
 def decode_sealed(octets: bytes) -> Sealed:
     """The parts of a whole encrypted telegram, as long as `measure` says."""
-    at = 11 + (octets[10] - 0x80 if octets[10] & 0x80 else 0)
+    form = octets[10]
+    at = 13 if form == 0x82 else 12 if form == 0x81 else 11
     return Sealed(octets[2:10], int.from_bytes(octets[at + 1 : at + 5], "big"), octets[at + 5 :], octets[at])
 
 
 def seal_telegram(plain: bytes, key: bytes, title: bytes, counter: int, authentication: bytes = DEFAULT_AK) -> bytes:
     """The encrypted form of a telegram."""
     nonce = title + counter.to_bytes(4, "big")
-    return Sealed(title, counter, seal(key, nonce, bytes((AUTHENTICATED,)) + authentication, plain)).encode()
+    return Sealed(title, counter, gcm_seal(key, nonce, plain, bytes((AUTHENTICATED,)) + authentication, TAG)).encode()
 
 
 class Keyring:
@@ -77,24 +78,24 @@ class Keyring:
         self._authentication = keys.get("authentication") or DEFAULT_AK
         named = keys.get("encryption") or keys.get("key")
         others = (key for name, key in keys.items() if name not in ("authentication", "encryption", "key"))
-        self._keys = [named] if named else list(dict.fromkeys(others))[:TRIES]
+        given = [named] if named else list(dict.fromkeys(others))[:TRIES]
+        self._given = bool(given)
+        self._keys = [Gcm(key) for key in given if len(key) == KEY]
         self._header = bytes((AUTHENTICATED,)) + self._authentication
 
     def __bool__(self) -> bool:
-        return bool(self._keys)
+        return self._given
 
     def open(self, sealed: Sealed) -> bytes:
         """The telegram inside. KeyMissing, WrongKey; Unsupported for other kinds of protection."""
         if sealed.security != AUTHENTICATED:
             raise Unsupported(f"security byte {sealed.security:02X}: only {AUTHENTICATED:02X} is used for telegrams")
-        if not self._keys:
+        if not self._given:
             raise KeyMissing(f"the telegram of {sealed.title.hex().upper()} is encrypted, and no key is configured")
         nonce = sealed.title + sealed.counter.to_bytes(4, "big")
         for place, key in enumerate(self._keys):
-            if len(key) != KEY:
-                continue
             try:
-                plain = open_(key, nonce, self._header, sealed.body)
+                plain = key.open(nonce, sealed.body, self._header, TAG)
             except WrongKey:
                 continue
             if place:

@@ -57,8 +57,19 @@ def _checks(settings: Settings) -> Iterator[tuple[Keys, Callable[[], object]]]:
         for number, meter in enumerate(line.meter):
             where = ("line", at, "meter", number)
             yield (*where, "key_file"), partial(_file, meter.key_file)
+            if line.protocol in MAPPED and not line.options.get("map"):
+                yield where, partial(_mapped, meter.id, meter.map)
             if meter.map:
                 yield (*where, "map"), partial(_known, meter.map, load_maps, "map")
+
+
+MAPPED = ("modbus", "modbus-tcp")
+"""Protocols whose meters tell nothing of their values, so that each needs a map."""
+
+
+def _mapped(meter: str, name: str) -> None:
+    if not name:
+        raise ConfigError(f"meter {meter}: which model is it? Give map = as `metergate meters list` shows")
 
 
 def _protocol(name: str) -> None:

@@ -20,6 +20,7 @@ def read(
     address: str = "",
     key_file: Path | None = None,
     registers: tuple[str, ...] = (),
+    map: str = "",
     timeout: float = 30.0,
     output: Annotated[str, Parameter(name=["--format", "-f"])] = "table",
 ) -> None:
@@ -43,6 +44,8 @@ def read(
         The meter's address on the line; for one that speaks by itself its number, or nothing for the first heard.
     key_file
         A file with the meter's key in hex.
+    map
+        Its map, where the protocol cannot do without (Modbus).
     registers
         What to ask for, where the usual is not enough (DL/T 645 identifiers in hex).
     timeout
@@ -53,7 +56,7 @@ def read(
     from metergate.meters.once import read_once
     from metergate.meters.pollers import Target, read_key
 
-    target = Target(address, address, read_key(key_file) if key_file else None, registers)
+    target = Target(address, address, read_key(key_file) if key_file else None, registers, map)
     _print(asyncio.run(read_once(url, protocol, target, timeout)), output)
 
 

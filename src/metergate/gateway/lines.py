@@ -78,7 +78,7 @@ class LineTask:
         if self.settings.protocol not in POLLERS:
             await self._listen(link)
             return
-        poller = POLLERS[self.settings.protocol](self.settings.options)
+        poller = self._poller()
         await self._own(link, [self._visit(poller, meter) for meter in self.settings.meter])
 
     def _trace(self, way: str, data: bytes) -> None:
@@ -127,6 +127,10 @@ class LineTask:
 
     # Asking
 
+    def _poller(self) -> Poller:
+        own = {"maps": self.settings.maps} if self.settings.maps else {}
+        return POLLERS[self.settings.protocol]({**self.settings.options, **own})
+
     async def _own(self, link: Link, visits: Iterable[Coroutine[None, None, None]]) -> None:
         """Be the owner of a half-duplex line while `visits` ask on it."""
         owner = self._owner = Owner(link, self.settings.echo, self.settings.spare, self._tracer())
@@ -168,7 +172,7 @@ class LineTask:
         self, meter: Meter, priority: Priority = Priority.ON_DEMAND, poller: Poller | None = None
     ) -> Telegram:
         """Ask one meter for its values now, and hand them on. NoAnswer, LinkError, DecodeError."""
-        poller = poller or POLLERS[self.settings.protocol](self.settings.options)
+        poller = poller or self._poller()
         telegram = await self.talk(poller.read(target(meter)), priority)
         self._hub.telegram(self.state, telegram, self._translate(telegram), meter)
         return telegram
@@ -200,7 +204,7 @@ class LineTask:
         if isinstance(command, ReadNow):
             telegram = await self.read(meter, Priority.ON_DEMAND)
             return Outcome.DONE, f"{len(telegram.readings)} values"
-        poller = POLLERS[self.settings.protocol](self.settings.options)
+        poller = self._poller()
         return await self.talk(poller.execute(target(meter), command, utc_now()), Priority.CONTROL), ""
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from random import randrange
 
 from metergate.errors import ApplicationError, BadValue, ConfigError, NoAnswer, Refused
-from metergate.meters.map import MeterMap, load_maps
+from metergate.meters.map import MeterMap, known_maps
 from metergate.meters.pollers.base import Poller, Target, answered
 from metergate.model import Command, Connect, Disconnect, LimitPower, MeterIdentity, Unit
 from metergate.model.command import Outcome
@@ -26,7 +27,7 @@ POWER_LIMIT, RELAY = "power_limit", "relay"
 class ModbusPoller(Poller):
     """Modbus RTU (on a serial line, or over TCP) or Modbus TCP. The address is the unit's number.
 
-    Options: `map`, for meters that name none; `timeout`, seconds; `gap`, up to how many unneeded registers are read to
+    Options: `map`, for meters that name none; `maps`, a folder of one's own; `timeout`, seconds; `gap`, up to how many unneeded registers are read to
     save a request.
     """
 
@@ -35,6 +36,8 @@ class ModbusPoller(Poller):
         self._settings = Settings(framing, timeout=float(timeout) if isinstance(timeout, int | Decimal) else 1.0)
         self._gap = gap if isinstance(gap, int) else GAP
         self._map = str(options.get("map") or "")
+        own = options.get("maps")
+        self._own = own if isinstance(own, Path) else None
         self._planners: dict[tuple[str, str], Planner] = {}
         self._readers: dict[int, Reader] = {}
 
@@ -46,7 +49,7 @@ class ModbusPoller(Poller):
     def map_of(self, target: Target) -> MeterMap:
         """The meter's map. ConfigError if none is named, or none of that name is for Modbus."""
         name = target.map or self._map
-        found = load_maps().get(name)
+        found = next((one for one in known_maps(self._own) if one.name == name), None)
         if found is None or not found.point:
             told = f"{name!r} is no map of Modbus" if name else "a Modbus meter needs its map"
             raise ConfigError(f"meter {target.id}: {told}; `metergate meters list --protocol modbus` shows them")

@@ -26,8 +26,8 @@ LIKE = {
     Obis.parse("1-0:22.8.0"): Obis.parse("1-0:2.8.0"),
 }
 """The household has one phase: what models call otherwise."""
-UNITS = {8: Unit.KWH, 7: Unit.KW}
-"""Units of the household's energies and powers, by group D of the code."""
+UNITS = {Unit.WH: Unit.KWH, Unit.W: Unit.KW}
+"""What the household counts in for a point's unit, where that is another."""
 
 
 def meter(spec: MeterSpec, bank: Bank) -> Responder:
@@ -64,7 +64,7 @@ def shown(point: Point, show: HouseholdSource, now: datetime) -> Decimal:
     """What the point shows; 0 for what the household does not have."""
     if point.obis is None:
         return Decimal(0)
-    code = LIKE.get(point.obis, point.obis)
-    value = show(code, now) or Decimal(0)
-    theirs = UNITS[code.d] if code.d == 8 or code.c == 16 else point.unit
-    return value * theirs.into(point.unit) if theirs and point.unit else value
+    value = show(LIKE.get(point.obis, point.obis), now)
+    if value is None or point.unit is None:
+        return value or Decimal(0)
+    return value * UNITS.get(point.unit, point.unit).into(point.unit)

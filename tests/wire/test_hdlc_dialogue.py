@@ -295,6 +295,19 @@ def test_a_message_without_header_is_an_error() -> None:
     assert not link.connected
 
 
+def test_what_is_left_of_a_broken_connection_is_waited_out() -> None:
+    stale = Frame(Address(16), Address(1), 0x73).octets
+    link = client.Link()
+    with pytest.raises(NoAnswer):
+        Talk([]).run(link.connect())
+    dialogue = link.connect()
+    assert next(dialogue) == Ask(b"", 2.0)
+    assert dialogue.send(stale) == Ask(b"", 2.0)
+    step = dialogue.send(b"")
+    assert isinstance(step, Ask)
+    assert Frame.of(step.data).kind is Kind.SNRM
+
+
 def test_a_dialogue_that_opens_the_line_comes_first() -> None:
     said = []
 

@@ -39,6 +39,7 @@ class Aes:
         if len(key) not in (16, 24, 32):
             raise BadValue(f"an AES key has 16, 24 or 32 bytes, not {len(key)}")
         self._algorithm = AES(key)
+        self._key = key
 
     @cached_property
     def _encryptor(self) -> CipherContext:
@@ -75,6 +76,14 @@ class Aes:
         mac = CMAC(self._algorithm)
         mac.update(data)
         return mac.finalize()
+
+    def ccm_seal(self, nonce: bytes, plain: bytes, header: bytes = b"", tag: int = 16) -> bytes:
+        """AES-CCM, see `ccm_seal`."""
+        return ccm_seal(self._key, nonce, plain, header, tag)
+
+    def ccm_open(self, nonce: bytes, sealed: bytes, header: bytes = b"", tag: int = 16) -> bytes:
+        """AES-CCM, see `ccm_open`."""
+        return ccm_open(self._key, nonce, sealed, header, tag)
 
 
 def _whole(data: bytes) -> bytes:

@@ -31,7 +31,13 @@ class Formats:
 
     def __init__(self, saved: Mapping[str, str] | None = None) -> None:
         self._known: dict[int, Headers] = {}
-        for name, text in (saved or {}).items():
+        self.changes = 0
+        """Grows with every layout that is learnt."""
+        self.restore(saved or {})
+
+    def restore(self, saved: Mapping[str, str]) -> None:
+        """Learn what `saved()` gave. BadValue where a signature is not its headers'."""
+        for name, text in saved.items():
             headers = tuple(bytes.fromhex(word) for word in text.split())
             if f"{signature(headers):04X}" != name.upper():
                 raise BadValue(f"layout {name}: {text} has another signature")
@@ -45,6 +51,7 @@ class Formats:
             while len(self._known) >= MOST:
                 del self._known[next(iter(self._known))]
             self._known[name] = headers
+            self.changes += 1
 
     def of(self, name: int) -> Headers | None:
         """The layout of a signature."""

@@ -255,6 +255,8 @@ def _tpl(tpl: Tpl) -> dict[str, object]:
 def _payload(payload: bytes, ci: int) -> dict[str, object]:
     if ci in MAKER:
         return {"manufacturer_data": payload.hex()}
+    if ci in COMMANDS:
+        return {"payload": payload.removeprefix(CHECK).hex()}
     try:
         raw, maker, more = split_records(payload)
     except DecodeError:

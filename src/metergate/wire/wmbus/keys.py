@@ -15,6 +15,8 @@ class Counters:
 
     def __init__(self, saved: Mapping[str, int] | Iterable[tuple[str, int]] = ()) -> None:
         self._last: dict[str, int] = dict(saved)
+        self.changes = 0
+        """Grows with every counter that is noted."""
 
     def accept(self, meter: str, counter: int) -> None:
         """Take note of a counter; Replay if it did not grow since the last one."""
@@ -22,6 +24,12 @@ class Counters:
         if counter <= last:
             raise Replay(f"message counter {counter} of meter {meter} is not above {last}: an old telegram")
         self._last[meter] = counter
+        self.changes += 1
+
+    def restore(self, saved: Mapping[str, int]) -> None:
+        """Go on from `saved`; never back from what was heard since."""
+        for meter, counter in saved.items():
+            self._last[meter] = max(counter, self._last.get(meter, -1))
 
     def saved(self) -> dict[str, int]:
         """All of them, to be stored."""

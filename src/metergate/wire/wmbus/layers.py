@@ -42,6 +42,8 @@ COMPACT = {0x73, 0x7B, 0x79}
 ERRORS = {0x70, 0x6E, 0x6F}
 ALARMS = {0x71, 0x74, 0x75}
 COMMANDS = {0x51, 0x5A, 0x5B}
+EXTENDED = {7, 10}
+"""Security modes with an octet behind the configuration word."""
 LINK_MANAGEMENT = {0x80, 0x8A, 0x8B}
 
 
@@ -156,7 +158,7 @@ class Afl:
 class Tpl:
     """Transport layer header. `address` only in the long form; access, status, configuration not in the bare one.
 
-    `extension`: the bytes that security mode 7 puts behind the configuration word.
+    `extension`: the octet that security modes 7 and 10 put behind the configuration word.
     """
 
     ci: int
@@ -176,7 +178,7 @@ class Tpl:
             return cls(ci)
         address = Address.long(cursor.take(8)) if form is LONG else None
         access, status, word = cursor.byte(), cursor.byte(), cursor.uint(2)
-        extension = cursor.take(1) if _mode(word) == 7 else b""
+        extension = cursor.take(1) if _mode(word) in EXTENDED else b""
         return cls(ci, address, access, status, word, extension)
 
     @property

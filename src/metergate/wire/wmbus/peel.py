@@ -7,6 +7,7 @@ from datetime import datetime
 
 from metergate.bits import Cursor
 from metergate.errors import Unprotected
+from metergate.wire.wmbus.ccm import CcmRules
 from metergate.wire.wmbus.fragments import Reassembler
 from metergate.wire.wmbus.keys import Cipher, Counters, Keyring
 from metergate.wire.wmbus.layers import AFL, ELL, Afl, Ell, Tpl
@@ -19,12 +20,13 @@ from metergate.wire.wmbus.security import Opened, open_ell, open_tpl
 class Context:
     """What a reader knows: keys, message counters (None: replays are not looked for), unfinished messages.
 
-    `accept_clear`: telegrams in clear are welcome although their meter has a key.
+    `accept_clear`: telegrams in clear are welcome although their meter has a key; `ccm`: how mode 10 is done.
     """
 
     keys: Keyring = field(default_factory=Keyring)
     counters: Counters | None = None
     accept_clear: bool = True
+    ccm: CcmRules = field(default_factory=CcmRules)
     fragments: Reassembler = field(default_factory=Reassembler)
 
 
@@ -87,7 +89,7 @@ def _transport(body: bytes, base: int, layers: Layers, context: Context) -> None
     layers.tpl = tpl = Tpl.parse(body[0], cursor)
     at, rest = cursor.offset, cursor.rest()
     key = context.keys.of(layers.address, layers.link.address)
-    opened = open_tpl(tpl, layers.link.address, layers.afl, rest, key, context.accept_clear, at)
+    opened = open_tpl(tpl, layers.link.address, layers.afl, rest, key, context.accept_clear, at, context.ccm)
     _guard(opened, layers, key, context, at)
     layers.payload, layers.base = opened.payload, at
 

@@ -17,6 +17,7 @@ from metergate.errors import BadChecksum, BadValue, DecodeError, Truncated
 from metergate.wire.base import Found, Problem, Telegram
 from metergate.wire.wmbus.layers import AFL, ELL, TPL
 from metergate.wire.wmbus.link import CONTROLS, FIRST, SHORTEST, Format, checks, size, strip
+from metergate.wire.wmbus.memory import Memory
 
 Decode = Callable[[bytes, int, Format, bytes, "datetime | None"], Telegram]
 """`decode(telegram, offset, format, frame, at)`."""
@@ -42,6 +43,8 @@ class Receiver:
         self.position = 0
         self.noise = 0
         """Bytes so far that belonged to no telegram."""
+        self.memory: Memory | None = None
+        """What was learnt and is to be kept over a restart, where there is any."""
         self._decode = decode
         self._form = form
         self._trust = 0  # how sure it is that this line carries CRCs

@@ -1,4 +1,4 @@
-"""Security: AES-CTR of the extended link layer, transport modes 0, 5 and 7, mode 2 of old meters, key derivation.
+"""Security: AES-CTR of the extended link layer, transport modes 0, 5, 7 and 10, mode 2 of old meters, key derivation.
 
 A telegram that was stored decrypted keeps its headers: without a key its payload begins with 2F2F, or has its right
 CRC.
@@ -13,12 +13,18 @@ from metergate.crypto.aes import Aes, same
 from metergate.crypto.des import Des
 from metergate.errors import BadChecksum, KeyMissing, Truncated, Unprotected, Unsupported, WrongKey
 from metergate.wire.mbus.security import CHECK
+from metergate.wire.wmbus.ccm import MODE, CcmRules, counter_of, open_ccm, seal_ccm
 from metergate.wire.wmbus.keys import Cipher
-from metergate.wire.wmbus.layers import MAC_BYTES, Afl, Ell, Tpl
+from metergate.wire.wmbus.layers import COMMANDS, MAC_BYTES, Afl, Ell, Tpl
 from metergate.wire.wmbus.link import Address
 
-ENCRYPT, AUTHENTICATE = 0, 1
-"""First octet of the key derivation, meter to reader; 10H more the other way."""
+ENCRYPT, AUTHENTICATE, DOWN = 0x00, 0x01, 0x10
+"""First octet of the key derivation, meter to reader; `DOWN` is added the other way."""
+
+
+def purpose(wanted: int, ci: int) -> int:
+    """The octet for a message with this transport CI: commands go down to the meter."""
+    return wanted | DOWN if ci in COMMANDS else wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +80,21 @@ def _vouched(payload: bytes) -> bytes | None:
 
 
 def open_tpl(
-    tpl: Tpl, sender: Address, afl: Afl | None, body: bytes, key: Cipher | None, clear: bool, at: int
+    tpl: Tpl,
+    sender: Address,
+    afl: Afl | None,
+    body: bytes,
+    key: Cipher | None,
+    clear: bool,
+    at: int,
+    ccm: CcmRules | None = None,
 ) -> Opened:
     """The payload behind a transport header. `body` stands at `at`; `clear`: unprotected telegrams are welcome.
 
     Errors as `open_ell`; Truncated where less is there than the header says is encrypted.
     """
+    if tpl.mode == MODE:
+        return _mode10(tpl, tpl.address or sender, afl, body, key, clear, at, ccm or CcmRules())
     way = _MODES.get(tpl.mode)
     if way is None or not tpl.encrypted:
         if tpl.mode in _REFUSED:
@@ -118,7 +133,17 @@ def _mode7(tpl: Tpl, meter: Address, afl: Afl | None, body: bytes, key: Cipher) 
         return None
     if not same(message_mac(key, afl, meter, tpl.octets + body), afl.mac):
         return None
-    return derive(key, ENCRYPT, afl.counter, meter).cbc_decrypt(bytes(16), body[: tpl.encrypted])
+    return derive(key, purpose(ENCRYPT, tpl.ci), afl.counter, meter).cbc_decrypt(bytes(16), body[: tpl.encrypted])
+
+
+def _mode10(
+    tpl: Tpl, meter: Address, afl: Afl | None, body: bytes, key: Cipher | None, clear: bool, at: int, ccm: CcmRules
+) -> Opened:
+    if body.startswith(CHECK) or not isinstance(key, Aes):
+        return _stored(body if body.startswith(CHECK) else None, key, clear, at)
+    counter = counter_of(ccm, afl, at)
+    used = derive(key, purpose(ENCRYPT, tpl.ci), counter, meter) if ccm.derived else key
+    return Opened(open_ccm(ccm, used, tpl, meter, counter, body, at), protected=True)
 
 
 def _mode2(tpl: Tpl, meter: Address, afl: Afl | None, body: bytes, key: Cipher) -> bytes | None:
@@ -127,7 +152,6 @@ def _mode2(tpl: Tpl, meter: Address, afl: Afl | None, body: bytes, key: Cipher) 
 
 _MODES = {5: _mode5, 7: _mode7, 2: _mode2}
 _REFUSED = {
-    10: "security mode 10 (AES-CCM) is not decoded",
     13: "security mode 13 (TLS) is not decoded: it needs a connection with the meter",
 }
 
@@ -137,7 +161,7 @@ def message_mac(master: Aes, afl: Afl, meter: Address, transport: bytes) -> byte
 
     Its length follows from the MCL; WrongKey-proof for unknown ones: they give a full MAC, which no short one equals.
     """
-    key = derive(master, AUTHENTICATE, afl.counter or 0, meter)
+    key = derive(master, purpose(AUTHENTICATE, transport[0]), afl.counter or 0, meter)
     return key.cmac(afl.authenticated + transport)[: MAC_BYTES.get((afl.mcl or 0) & 15, 16)]
 
 
@@ -160,4 +184,11 @@ def seal_mode5(tpl: Tpl, sender: Address, payload: bytes, key: Aes) -> bytes:
 
 def seal_mode7(tpl: Tpl, sender: Address, counter: int, payload: bytes, master: Aes) -> bytes:
     """The encrypted payload of a mode 7 telegram with message counter `counter`."""
-    return derive(master, ENCRYPT, counter, tpl.address or sender).cbc_encrypt(bytes(16), payload)
+    return derive(master, purpose(ENCRYPT, tpl.ci), counter, tpl.address or sender).cbc_encrypt(bytes(16), payload)
+
+
+def seal_mode10(tpl: Tpl, sender: Address, counter: int, payload: bytes, master: Aes, ccm: CcmRules) -> bytes:
+    """Ciphertext and tag of a mode 10 telegram with message counter `counter`."""
+    meter = tpl.address or sender
+    key = derive(master, purpose(ENCRYPT, tpl.ci), counter, meter) if ccm.derived else master
+    return seal_ccm(ccm, key, tpl, meter, counter, payload)

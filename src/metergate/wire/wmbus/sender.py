@@ -1,6 +1,6 @@
 """The meter's end: records to telegrams, with the counters that a real meter keeps.
 
-Security modes 0, 5 and 7 of the transport layer, AES-CTR of the extended link layer, full and compact frames, and
+Security modes 0, 5, 7 and 10 of the transport layer, AES-CTR of the extended link layer, full and compact frames, and
 messages in fragments where one telegram is too short.
 """
 
@@ -13,11 +13,12 @@ from metergate.bits import crc_en13757
 from metergate.crypto.aes import BLOCK, Aes
 from metergate.errors import BadValue
 from metergate.wire.mbus.records import RawRecord, encode_records
+from metergate.wire.wmbus.ccm import MODE, CcmRules
 from metergate.wire.wmbus.compact import pack
 from metergate.wire.wmbus.fragments import split
 from metergate.wire.wmbus.layers import BARE, LONG, SHORT, Afl, Ell, Tpl
 from metergate.wire.wmbus.link import Address, Format, Link, seal
-from metergate.wire.wmbus.security import message_mac, padded, seal_ell, seal_mode5, seal_mode7
+from metergate.wire.wmbus.security import message_mac, padded, seal_ell, seal_mode5, seal_mode7, seal_mode10
 
 FULL = {BARE: 0x78, SHORT: 0x7A, LONG: 0x72}
 """CI of a full frame by the form of its header."""
@@ -29,8 +30,10 @@ LONGEST = {Format.A: 256, Format.B: 252, Format.NONE: 256}
 _ENCRYPTED = 1 << 29
 _CMAC_8 = 0x25
 """MCL: a message counter is there, the MAC is a CMAC of 8 bytes."""
+_COUNTED = 0x20
+"""MCL: a message counter is there, no MAC."""
 _KDF_A = b"\x10"
-"""Mode 7's configuration extension: the key is derived."""
+"""The configuration extension of modes 7 and 10: the key is derived."""
 _MOST_BLOCKS = 15
 
 
@@ -40,8 +43,9 @@ class Sender:
 
     `header`: "none", "short" or "long"; `ell`: CI of the extended link layer or None; `adapter`: the radio adapter
     that the link layer names, where the meter has no radio of its own (then the header must be long); `every`: one
-    in so many telegrams is a full frame, the others are compact; `longest`: bytes of a telegram past which mode 7
-    sends fragments. BadValue for settings that do not fit together.
+    in so many telegrams is a full frame, the others are compact; `longest`: bytes of a telegram past which modes 7
+    and 10 send fragments; `flags`: bits set in every configuration word. BadValue for settings that do not fit
+    together.
     """
 
     address: Address
@@ -58,12 +62,14 @@ class Sender:
     counter: int = 0
     session: int = 0
     sent: int = 0
+    ccm: CcmRules = field(default_factory=CcmRules)
+    flags: int = 0
     _cipher: Aes | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         needs_key = self.mode != 0
-        if self.mode not in (0, 5, 7):
-            raise BadValue(f"security mode {self.mode} cannot be sent: there are 0, 5 and 7")
+        if self.mode not in (0, 5, 7, 10):
+            raise BadValue(f"security mode {self.mode} cannot be sent: there are 0, 5, 7 and 10")
         if needs_key and (self.key is None or self.header == BARE):
             raise BadValue(f"security mode {self.mode} needs a key, and a header")
         if self.adapter is not None and self.header != LONG:
@@ -98,21 +104,27 @@ class Sender:
         if len(message) <= room:
             return [self._frame(control, (afl.octets if afl else b"") + message)]
         if afl is None:
-            raise BadValue(f"{len(message)} bytes do not fit a telegram: only mode 7 sends fragments")
+            raise BadValue(f"{len(message)} bytes do not fit a telegram: only modes 7 and 10 send fragments")
         parts = split(replace(afl, length=len(message)), message, room - 2)
         return [self._frame(control, head.octets + piece) for head, piece in parts]
 
     def _transport(self, ci: int, payload: bytes, status: int) -> tuple[Afl | None, bytes]:
         tpl = Tpl(ci)
         if self.header != BARE:
-            tpl = Tpl(ci, self.address if self.header == LONG else None, self.access, status)
+            tpl = Tpl(ci, self.address if self.header == LONG else None, self.access, status, self.flags)
         if self.mode == 0 or self._cipher is None:
             return None, tpl.octets + payload
+        if self.mode == MODE:
+            return self._tagged(
+                replace(tpl, configuration=self.flags | MODE << 8, extension=_KDF_A), payload, self._cipher
+            )
         plain = padded(payload)
         blocks = len(plain) // BLOCK
         if blocks > _MOST_BLOCKS:
             raise BadValue(f"{len(plain)} bytes to encrypt, at most {_MOST_BLOCKS * BLOCK} are allowed")
-        tpl = replace(tpl, configuration=self.mode << 8 | blocks << 4, extension=_KDF_A if self.mode == 7 else b"")
+        tpl = replace(
+            tpl, configuration=self.flags | self.mode << 8 | blocks << 4, extension=_KDF_A if self.mode == 7 else b""
+        )
         if self.mode == 5:
             return None, tpl.octets + seal_mode5(tpl, self.radio, plain, self._cipher)
         return self._authenticated(tpl, plain, self._cipher)
@@ -124,6 +136,11 @@ class Sender:
         if len(message) > self._room(replace(afl, mac=bytes(8))):
             afl = replace(afl, length=len(message))
         return replace(afl, mac=message_mac(key, afl, self.address, message)), message
+
+    def _tagged(self, tpl: Tpl, payload: bytes, key: Aes) -> tuple[Afl, bytes]:
+        self.counter += 1
+        message = tpl.octets + seal_mode10(tpl, self.radio, self.counter, payload, key, self.ccm)
+        return Afl(mcl=_COUNTED, counter=self.counter), message
 
     def _room(self, afl: Afl | None) -> int:
         """Bytes of a message that fit one telegram."""

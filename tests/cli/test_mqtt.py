@@ -15,6 +15,11 @@ from brokers import Mosquitto, mosquitto
 from metergate.cli.mqtt import app
 from metergate.wire.sparkplug import DataType, Metric, Payload, encode
 
+GLOW_CLOUD = (
+    b'{"elecMtr":{"0702":{"03":{"00":"00","01":"00000001","02":"000003E8","07":"1023497978063"},'
+    b'"00":{"00":"0000004D64CC"}}},"time":"5F7CD93C"}'
+)
+
 
 def mqtt(*words: str) -> int:
     """The status of `metergate mqtt ...`."""
@@ -77,6 +82,8 @@ def test_publish_and_see_it_retained(broker: Mosquitto, capsys: pytest.CaptureFi
         ("protobuf-raw", b"\x08\x05", "1: 5"),
         ("glow", b'{"gasmeter":{"energy":{"import":{"cumulative":1.5,"units":"kWh"}}}}', "gasmeter None 1.5 kWh"),
         ("glow", b"[]", "[]"),
+        ("glow-cloud", GLOW_CLOUD, "1023497978063/1-0:1.8.0*255 5072.076 kWh"),
+        ("glow-cloud", b"[]", "(BadValue"),
         ("dlt645", b"\x00", "noise"),
     ],
 )

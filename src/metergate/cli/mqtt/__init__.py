@@ -107,7 +107,7 @@ class Show:
     """What is shown of messages, and for how long."""
 
     decode: str = "auto"
-    "auto, text, json, hex, base64, sparkplug, glow, protobuf-raw, or the name of a meter protocol."
+    "auto, text, json, hex, base64, sparkplug, glow, glow-cloud, protobuf-raw, or the name of a meter protocol."
     retained_only: bool = False
     "Only what the broker had kept."
     count: int | None = None

@@ -14,6 +14,7 @@ from metergate.wire.base import Telegram, received
 from metergate.wire.sparkplug import decode as decode_sparkplug
 from metergate.wire.sparkplug import parse_state
 from metergate.wire.sparkplug.protobuf import fields
+from metergate.wire.zigbee import decode as decode_zigbee
 
 
 def renderer(how: str) -> Callable[[Message], str]:
@@ -95,6 +96,13 @@ def glow(message: Message) -> str:
     return text(message)
 
 
+def glow_cloud(message: Message) -> str:
+    """The values of an older Glow display's message to the cloud: Zigbee attributes, a line a reading."""
+    found = decode_zigbee(message.payload)
+    time = found[0].meter_time if found else None
+    return "\n".join((time.isoformat() if time else "", *(f"  {_reading(reading)}" for reading in found)))
+
+
 def telegrams(protocol: str, payload: bytes) -> str:
     """Telegrams of a meter protocol: their readings, a line each."""
     receiver = protocols()[protocol].receiver({}, {})
@@ -132,5 +140,6 @@ RENDERERS: dict[str, Callable[[Message], str]] = {
     "base64": lambda message: base64.b64encode(message.payload).decode(),
     "sparkplug": _safe(sparkplug),
     "glow": _safe(glow),
+    "glow-cloud": _safe(glow_cloud),
     "protobuf-raw": _safe(raw_protobuf),
 }

@@ -18,6 +18,7 @@ from metergate.gateway.commands import Commander, Journal
 from metergate.gateway.cursors import Cursors
 from metergate.gateway.hub import Hub, MeterState
 from metergate.gateway.lines import LineTask
+from metergate.gateway.memory import Memories
 from metergate.gateway.metrics import MetricsServer
 from metergate.gateway.outward import Outward
 from metergate.gateway.record import Recorder, SpoolSink
@@ -46,6 +47,7 @@ class Gateway:
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._cursors = Cursors(settings.data / "cursors.json")
+        self._memories = Memories(settings.data / "learnt.json")
         self._status = StatusServer(settings.socket, self.status)
         self.reloads = 0
 
@@ -130,7 +132,7 @@ class Gateway:
 
     def _line_task(self, settings: Line) -> LineTask:
         if settings.protocol != "mgc1":
-            return LineTask(settings, self.hub)
+            return LineTask(settings, self.hub, memories=self._memories)
         from metergate.gateway.collector import CollectorLine
 
         return CollectorLine(settings, self.hub, self.recorder, self._cursors)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import structlog
 
 from metergate.errors import ConfigError, LinkError, MetergateError
 from metergate.gateway.hub import Hub, LineState
+from metergate.gateway.memory import Learnt, Memories
 from metergate.gateway.schedule import Schedule
 from metergate.gateway.settings import Line, Meter
 from metergate.links import Link, open_link
@@ -23,18 +25,28 @@ from metergate.meters.translate import Translator
 from metergate.meters.usual import usual_address
 from metergate.model import Command, Outcome, ReadNow
 from metergate.wire import protocol
-from metergate.wire.base import Dialogue, Found, Telegram
+from metergate.wire.base import Dialogue, Found, Receiver, Telegram
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 REOPEN = (1.0, 60.0)
 ANY = Meter()
+STRICT: dict[str, object] = {"replay": True, "accept_clear": False}
+"""How a gateway listens, where its settings do not say otherwise: nothing twice, and nothing in clear from a meter
+that has a key."""
 
 
 class LineTask:
     """A line of the settings at work."""
 
-    def __init__(self, settings: Line, hub: Hub, opener: Callable[[str], object] = open_link) -> None:
+    def __init__(
+        self,
+        settings: Line,
+        hub: Hub,
+        opener: Callable[[str], object] = open_link,
+        memories: Memories | None = None,
+    ) -> None:
+        self._memories = memories
         self.settings = settings
         self.state = LineState(settings.name or settings.url.partition("?")[0], settings.url, settings.protocol)
         self._hub, self._open = hub, opener
@@ -102,12 +114,28 @@ class LineTask:
         entry = protocol(self.settings.protocol)
         if entry is None:
             raise ConfigError(f"unknown protocol {self.settings.protocol!r}")
-        receiver = entry.receiver(self.keys(), self.settings.options)
+        receiver = entry.receiver(self.keys(), STRICT | self.settings.options)
         self._listener = Listener(link, receiver, self._found, self.settings.gap, trace=self._tracer())
+        async with self._remembering(receiver):
+            try:
+                await self._listener.run()
+            finally:
+                self._listener = None
+
+    @asynccontextmanager
+    async def _remembering(self, receiver: Receiver) -> AsyncIterator[None]:
+        """Give the receiver back what it learnt before, and keep what it learns; nothing where it learns nothing."""
+        learnt: Learnt | None = getattr(receiver, "memory", None)
+        if learnt is None or self._memories is None:
+            yield
+            return
+        self._memories.restore(self.state.name, learnt)
+        keeper = asyncio.create_task(self._memories.keep(self.state.name, learnt))
         try:
-            await self._listener.run()
+            yield
         finally:
-            self._listener = None
+            keeper.cancel()
+            self._memories.put_new(self.state.name, learnt)
 
     def keys(self) -> Mapping[str, bytes]:
         """Keys by meter id; `key` for a line with one unnamed meter."""

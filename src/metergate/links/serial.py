@@ -35,18 +35,20 @@ def byte_time(baud: float, format: str = "8N1") -> float:
 class SerialLink(DescriptorLink):
     """A serial port, watched by the event loop itself."""
 
-    def __init__(self, name: str, port: serialx.BaseSerial, per_byte: float, gather: float, format: str) -> None:
+    def __init__(self, name: str, port: serialx.BaseSerial, baud: int, format: str, gather: float) -> None:
         self._port = port
-        self._format = format
-        super().__init__(name, port.fileno(), per_byte, gather)
+        self._tuned = (baud, format)
+        super().__init__(name, port.fileno(), byte_time(baud, format), gather)
 
     async def retune(self, baud: int, format: str | None = None) -> None:
         """Go on with `baud` and `format`, once what was written is out. LinkError if the port cannot."""
-        format = format or self._format
+        format = format or self._tuned[1]
         bits, parity, stop = line_format(format)
         self._check_open()
         try:
             await asyncio.to_thread(self._port.flush)
+            if self._tuned == (baud, format):
+                return
             await asyncio.to_thread(
                 self._port.reconfigure_port,
                 baudrate=baud,
@@ -56,7 +58,7 @@ class SerialLink(DescriptorLink):
             )
         except (OSError, serialx.SerialException, ValueError) as error:
             raise LinkError(f"{self.name}: the port cannot do {baud} {format}: {error}") from error
-        self._format, self._byte_time = format, byte_time(baud, format)
+        self._tuned, self._byte_time = (baud, format), byte_time(baud, format)
 
     def _release(self, fd: int) -> None:
         self._port.close()
@@ -82,7 +84,7 @@ async def open_serial(address: Address) -> DescriptorLink | TransportLink:
         )
         await asyncio.to_thread(port.open)
         if hasattr(port, "fileno"):
-            return SerialLink(address.name, port, per_byte, gather, text)
+            return SerialLink(address.name, port, baud, text, gather)
         port.close()
         link = TransportLink(address.name, per_byte)
         await serialx.create_serial_connection(

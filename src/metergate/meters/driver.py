@@ -144,12 +144,16 @@ class Turns:
 
 @dataclass
 class LineCounts:
-    """What happened on a line: questions asked, answers late or foreign (bytes), own echoes taken away."""
+    """What happened on a line: questions asked, answers late or foreign (bytes), own echoes taken away.
+
+    `last`: seconds that the last dialogue had the line.
+    """
 
     asked: int = 0
     stray_bytes: int = 0
     echoes: int = 0
     silences: int = 0
+    last: float = 0.0
 
 
 class Line:
@@ -200,9 +204,11 @@ class Line:
     async def ask(self, dialogue: Dialogue[T], priority: Priority = Priority.SCHEDULE) -> T:
         """Hold a dialogue when its turn comes; its result, or the error that it raises. LinkError if the line broke."""
         async with self._turns.turn(priority):
+            began = asyncio.get_running_loop().time()
             try:
                 return await self._converse(dialogue)
             finally:
+                self.counts.last = asyncio.get_running_loop().time() - began
                 dialogue.close()
 
     async def _converse(self, dialogue: Dialogue[T]) -> T:
@@ -232,7 +238,12 @@ class Line:
             await self.link.retune(step.baud, step.format)
 
     async def _send(self, step: Ask) -> float:
-        """Send; what arrived unasked before is a late or foreign answer and is dropped. Seconds that may now pass."""
+        """Send; what arrived unasked before is a late or foreign answer and is dropped. Seconds that may now pass.
+
+        Nothing to send is no question: then what arrived is kept.
+        """
+        if not step.data:
+            return step.timeout + self._spare
         if self._rest:
             await asyncio.sleep(self._rest)
         self.counts.stray_bytes += len(self._inbox)
@@ -245,7 +256,7 @@ class Line:
         await self.link.write(step.data)
         transfer = len(step.data) * self.link.byte_time
         self._out_at = asyncio.get_running_loop().time() + transfer
-        if self._echo and step.data:
+        if self._echo:
             await self._drop_echo(step.data, transfer)
         return step.timeout + self._spare + transfer
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 
 from metergate.errors import LinkError
-from metergate.links import Link
+from metergate.links import Adjustable, Link
 from metergate.sim.clock import SimClock
 from metergate.wire.base import Responder
 
@@ -26,6 +26,7 @@ class Bank:
         self.clock = clock
         self.silent: set[int] = set()
         self._delay = delay
+        self._baud: int | None = None
         self._random = random.Random(len(self.meters))  # noqa: S311 - pacing, not secrets
 
     async def run(self) -> None:
@@ -51,4 +52,19 @@ class Bank:
             for answer in meter.receive(data, now):
                 if place not in self.silent:
                     await asyncio.sleep(self._random.uniform(*self._delay))
+                    await self._tune()
                     await self.port.write(answer)
+                    await asyncio.sleep(len(answer) * self._octet_time())
+        await self._tune()
+
+    def _octet_time(self) -> float:
+        """Seconds that an octet of seven bits with parity takes where the meters' speed changes; else nobody waits."""
+        return 10 / self._baud / self.clock.speed if self._baud else 0.0
+
+    async def _tune(self) -> None:
+        """Follow the meter that changed its speed. Meters that know none leave the port as it is."""
+        speeds = {baud for meter in self.meters if (baud := getattr(meter, "baud", None))}
+        wanted = next(iter(speeds - {self._baud}), None) if len(speeds) > 1 else next(iter(speeds), None)
+        if wanted and wanted != self._baud and isinstance(self.port, Adjustable):
+            await self.port.retune(wanted)
+            self._baud = wanted

@@ -10,7 +10,7 @@ from importlib import import_module
 
 from metergate.wire.base import ProtocolEntry
 
-_MODULES = ("sml", "mbus", "wmbus", "dlt645", "cjt188", "dlt698", "mgc1", "modbus", "p1", "tic", "iec62056", "dlms")
+_MODULES = ("sml", "mbus", "wmbus", "dlt645", "cjt188", "dlt698", "gdw376", "mgc1", "modbus", "p1", "tic", "iec62056", "dlms")
 
 
 @cache

@@ -42,6 +42,8 @@ POLLERS = _Pollers(
         "dlt645": "dlt645:Dlt645Poller",
         "dlt645-1997": "dlt645:poller_1997",
         "cjt188": "cjt188:Cjt188Poller",
+        "dlms-hdlc": "dlms:hdlc_poller",
+        "dlms-wrapper": "dlms:wrapper_poller",
         "dlt698": "dlt698:Dlt698Poller",
         "iec62056-21": "iec62056:Iec62056Poller",
         "mbus": "mbus:MbusPoller",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from metergate.errors import ConfigError
-from metergate.sim.meters import cjt188, dlt645, dlt698, iec62056, mbus, modbus, p1, sml, tic
+from metergate.sim.meters import cjt188, dlms, dlt645, dlt698, iec62056, mbus, modbus, p1, sml, tic
 from metergate.sim.meters.base import Frames, source
 from metergate.sim.meters.mbus import HEAT, HOT_WATER
 from metergate.sim.specs import Bank, MeterSpec
@@ -17,6 +17,8 @@ __all__ = ["HEAT", "HOT_WATER", "PUSHERS", "RESPONDERS", "Pusher", "responder", 
 RESPONDERS: dict[str, Callable[[MeterSpec, Bank], Responder]] = {
     "dlt645": dlt645.meter,
     "cjt188": cjt188.meter,
+    "dlms-hdlc": dlms.hdlc_meter,
+    "dlms-wrapper": dlms.wrapper_meter,
     "dlt698": dlt698.meter,
     "iec62056-21": iec62056.meter,
     "mbus": mbus.slave,
@@ -29,6 +31,7 @@ RESPONDERS: dict[str, Callable[[MeterSpec, Bank], Responder]] = {
 PUSHERS: dict[str, Callable[[MeterSpec, Bank], Frames]] = {
     "sml": sml.pusher,
     "wmbus": mbus.radio,
+    "dlms-push": dlms.pusher,
     "p1": p1.pusher,
     "tic": tic.pusher,
     "iec62056-d": iec62056.pusher,

@@ -62,9 +62,8 @@ octets = st.binary(max_size=200)
 titles = st.sampled_from([b"", b"MMM\0\0\xbc\x61\x4e"])
 values = st.none() | st.binary(max_size=64)
 mechanisms = st.none() | st.sampled_from(Mechanism)
-others = st.sampled_from(
-    [(), ((0x80, b"\x07\x80"),), ((0xA9, b"\x02\x01\x05"),), ((0x80, b"\x02\x84"), (0xA8, b"\x02\x01\x01"))]
-)
+version, user, place = (0x80, b"\x07\x80"), (0xA9, b"\x02\x01\x05"), (0xA8, b"\x02\x01\x01")
+others = st.sampled_from([(), (version,), (user,), (version, place, user)])
 requests = st.builds(Aarq, st.sampled_from(Context), mechanisms, titles, values, octets, octets, others)
 diagnostics = st.builds(Diagnostic, st.sampled_from(Source), st.integers(0, 255))
 answers = st.builds(

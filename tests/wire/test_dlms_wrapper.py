@@ -111,10 +111,10 @@ def test_question_and_answer() -> None:
 
 
 def test_other_devices_and_other_ports_are_passed_over() -> None:
+    talk = Talk([server.Station(backwards)])
+    link = client.Link(16, 2)
+    talk.run(link.connect())
     with pytest.raises(NoAnswer):
-        talk = Talk([server.Station(backwards)])
-        link = client.Link(16, 2)
-        talk.run(link.connect())
         talk.run(link.exchange(b"abc"))
     assert not link.connected
     link = client.Link(16, 1)

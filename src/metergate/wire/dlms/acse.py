@@ -139,8 +139,8 @@ class Aarq:
         """The request with these elements."""
         found = _Elements(elements)
         return cls(
-            Context(found.name(0xA1, 1, required=True)),
-            _mechanism(found, 0x8A, 0x8B),
+            found.context,
+            found.mechanism(0x8A, 0x8B),
             found.octets(0xA6),
             found.value(0xAC),
             found.octets(_USER_INFORMATION),
@@ -185,10 +185,10 @@ class Aare:
         """The answer with these elements."""
         found = _Elements(elements)
         return cls(
-            Context(found.name(0xA1, 1, required=True)),
+            found.context,
             _result(found.number(0xA2)),
             _diagnostic(found.take(0xA3)),
-            _mechanism(found, 0x88, 0x89),
+            found.mechanism(0x88, 0x89),
             found.octets(0xA4),
             found.value(0xAA),
             found.octets(_USER_INFORMATION),
@@ -298,7 +298,7 @@ class _Elements:
 
     @property
     def others(self) -> tuple[Element, ...]:
-        return tuple(self._by_tag.items())
+        return tuple(sorted(self._by_tag.items()))
 
     def take(self, tag: int) -> bytes | None:
         return self._by_tag.pop(tag, None)
@@ -321,16 +321,20 @@ class _Elements:
             raise Truncated(f"element {tag:02X} is missing")
         return _number(_inner(content, _INTEGER, tag))
 
-    def name(self, tag: int, arc: int, required: bool = False) -> int:
-        """The last number of the object name 2.16.756.5.8.`arc`.x."""
+    @property
+    def context(self) -> Context:
+        content = self.take(0xA1)
+        if content is None:
+            raise Truncated("element A1, the application context, is missing")
+        return Context(_name(_inner(content, _OID, 0xA1), 1, range(1, 5)))
+
+    def mechanism(self, requirements: int, tag: int) -> Mechanism | None:
+        """The mechanism; the element that only says that there is one goes with it."""
         content = self.take(tag)
         if content is None:
-            raise Truncated(f"element {tag:02X} is missing")
-        name = _inner(content, _OID, tag) if required else content
-        most = Context.SN_CIPHERED if arc == 1 else Mechanism.ECDSA
-        if name[:-1] != _OBJECT + bytes((arc,)) or not arc % 2 <= name[-1] <= most:
-            raise Unsupported(f"unknown object name {name.hex()} in element {tag:02X}")
-        return name[-1]
+            return None
+        self.take(requirements)
+        return Mechanism(_name(content, 2, range(8)))
 
 
 def _number(content: bytes) -> int:
@@ -346,12 +350,11 @@ def _result(value: int) -> Result:
         raise BadValue(f"{value} is no association result") from None
 
 
-def _mechanism(found: _Elements, requirements: int, name: int) -> Mechanism | None:
-    if name not in dict(found.others):
-        return None
-    if dict(found.others).get(requirements) == _REQUIREMENTS:
-        found.take(requirements)
-    return Mechanism(found.name(name, 2))
+def _name(octets: bytes, arc: int, known: range) -> int:
+    """The last number of the object name 2.16.756.5.8.`arc`.x."""
+    if octets[:-1] != _OBJECT + bytes((arc,)) or octets[-1] not in known:
+        raise Unsupported(f"unknown object name {octets.hex()}")
+    return octets[-1]
 
 
 def _diagnostic(content: bytes | None) -> Diagnostic:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from metergate.bits import Cursor
 from metergate.crypto import aes
 from metergate.errors import BadValue, Truncated, Unsupported, WrongKey
+from metergate.wire.dlms.lengths import length_of, prefixed
 from metergate.wire.dlms.security.control import COUNTER_END, TAG, TITLE, KeySet, SecurityControl
 
 GENERAL_GLO, GENERAL_DED = 0xDB, 0xDC
@@ -49,8 +50,8 @@ class Ciphered:
 
     def encode(self) -> bytes:
         """As on the wire."""
-        head = bytes((self.tag,)) + (sized(self.title) if self.general else b"")
-        return head + sized(bytes((self.control.octet,)) + self.counter.to_bytes(4, "big") + self.payload)
+        head = bytes((self.tag,)) + (prefixed(self.title) if self.general else b"")
+        return head + prefixed(bytes((self.control.octet,)) + self.counter.to_bytes(4, "big") + self.payload)
 
     def open(self, keys: KeySet, title: bytes = b"") -> bytes:
         """The APDU inside. `title` is the sender's where the frame does not carry it.
@@ -78,8 +79,8 @@ def parse(octets: bytes) -> Ciphered:
     tag = cursor.byte()
     if tag not in PLAIN_OF and tag not in (GENERAL_GLO, GENERAL_DED):
         raise Unsupported(f"tag {tag:02X} is no ciphered APDU")
-    title = take_sized(cursor) if tag in (GENERAL_GLO, GENERAL_DED) else b""
-    inner = Cursor(take_sized(cursor))
+    title = cursor.take(length_of(cursor)) if tag in (GENERAL_GLO, GENERAL_DED) else b""
+    inner = Cursor(cursor.take(length_of(cursor)))
     if cursor.left:
         raise BadValue(f"{cursor.left} bytes after the end", cursor.at)
     return Ciphered(tag, SecurityControl.of(inner.byte()), inner.uint(4, "big"), inner.rest(), title)
@@ -146,24 +147,3 @@ def unprotect(
     plain = payload[:-TAG]
     aes.gcm_open(secret, iv, payload[-TAG:], header + plain, TAG)
     return plain
-
-
-# --- A-XDR octet strings ---------------------------------------------------------------------------------------------
-def sized(octets: bytes) -> bytes:
-    """An octet string behind its length."""
-    size = len(octets)
-    if size < 0x80:
-        return bytes((size,)) + octets
-    length = size.to_bytes(-(-size.bit_length() // 8), "big")
-    return bytes((0x80 | len(length),)) + length + octets
-
-
-def take_sized(cursor: Cursor) -> bytes:
-    """An octet string of the length that stands before it."""
-    size = cursor.byte()
-    if size & 0x80:
-        count = size & 0x7F
-        if not 1 <= count <= 4:
-            raise BadValue(f"a length of {count} bytes", cursor.offset)
-        size = cursor.uint(count, "big")
-    return cursor.take(size)

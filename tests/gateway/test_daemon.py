@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,7 +15,19 @@ import pytest
 from brokers import Mosquitto, mosquitto
 from metergate.errors import ConfigError
 from metergate.gateway.daemon import Gateway
-from metergate.gateway.settings import Glow, HomeAssistant, Line, Meter, Mqtt, Native, Publish, Settings, Spool, Station
+from metergate.gateway.settings import (
+    Glow,
+    HomeAssistant,
+    Line,
+    Meter,
+    Metrics,
+    Mqtt,
+    Native,
+    Publish,
+    Settings,
+    Spool,
+    Station,
+)
 from metergate.gateway.status import ask_status
 from metergate.links.broker import Broker, BrokerSettings, gateway_user, station_user
 from metergate.links.mqtt import Message, MqttClient
@@ -225,6 +238,29 @@ async def test_only_changed_lines_restart(broker: Mosquitto, tmp_path: Path, met
         assert first not in gateway.executors()
         await opened(gateway, 2)
         assert first.state.opened == 1
+
+
+async def test_other_settings_change_while_it_runs(broker: Mosquitto, tmp_path: Path, meters: list[PtyMeter]) -> None:
+    first = settings_of(broker.url, tmp_path, meters)
+    other = replace(first, timezone="Europe/Berlin", line=first.line[:1])
+    taken = socket.create_server(("127.0.0.1", 0))
+    wrong = replace(other, metrics=Metrics(port=taken.getsockname()[1]))
+    given = [other, wrong]
+    async with running(first, lambda: given.pop(0)) as gateway:
+        await opened(gateway, 2)
+        gateway.reload()
+        await until(lambda: gateway.reloads == 1)
+        await opened(gateway, 1)
+        assert gateway.settings == other
+        meters[0].push()
+        await until(lambda: bool(gateway.status()["meters"]))
+        gateway.reload()
+        await until(lambda: gateway.reloads == 2)
+        await opened(gateway, 1)
+        assert gateway.settings == other
+        meters[0].push()
+        await until(lambda: bool(gateway.status()["meters"]))
+    taken.close()
 
 
 async def test_status_over_the_socket(broker: Mosquitto, tmp_path: Path, meters: list[PtyMeter]) -> None:

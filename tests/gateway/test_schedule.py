@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metergate.gateway.schedule import Schedule
+from metergate.gateway.schedule import Pace, Schedule
 
 
 @given(st.floats(1, 1e5), st.floats(0, 1), st.floats(0, 1e6))
@@ -36,3 +36,25 @@ def test_a_first_and_a_longest_pause_of_its_own() -> None:
     schedule = Schedule(10.0, jitter=0, first=10.0, longest=300.0)
     assert [schedule.failed(0.0) for _ in range(7)] == [10, 20, 40, 80, 160, 300, 300]
     assert [schedule.failed(0.0) for _ in range(2000)][-1] == 300
+
+
+def test_periods_stretch_where_the_line_is_too_slow_and_shrink_again() -> None:
+    pace = Pace()
+    assert pace.period(10.0, rate=3.2) == 10
+    for _ in range(100):
+        pace.took(0.5)  # 32 meters every 10 s, half a second each: 16 s of work in 10 s
+    assert round(pace.period(10.0, rate=3.2), 3) == 20
+    assert round(pace.stretch, 3) == 2
+    for _ in range(100):
+        pace.took(0.1)
+    assert pace.period(10.0, rate=3.2) == 10
+
+
+@given(st.lists(st.floats(0.001, 5), min_size=1), st.floats(1, 900), st.floats(0.01, 50))
+def test_a_line_is_never_asked_for_more_than_its_time(seconds: list[float], wanted: float, rate: float) -> None:
+    pace = Pace()
+    for each in seconds:
+        pace.took(each)
+    stretched = pace.period(wanted, rate)
+    assert stretched >= wanted
+    assert pace.mean * rate * wanted / stretched <= pace.share * 1.000001

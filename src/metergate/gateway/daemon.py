@@ -18,6 +18,7 @@ from metergate.gateway.commands import Commander, Journal
 from metergate.gateway.cursors import Cursors
 from metergate.gateway.hub import Hub, MeterState
 from metergate.gateway.lines import LineTask
+from metergate.gateway.logs import configure
 from metergate.gateway.memory import Memories
 from metergate.gateway.metrics import MetricsServer
 from metergate.gateway.outward import Outward
@@ -36,20 +37,26 @@ class Gateway:
     """A gateway with its settings. `reload` gives new settings (or ConfigError) on SIGHUP."""
 
     def __init__(self, settings: Settings, reload: Callable[[], Settings] | None = None) -> None:
+        self.began = datetime.now(UTC)
+        self.reloads = 0
+        self._reload = reload
+        self._changing: set[asyncio.Task[None]] = set()
+        self._one_change = asyncio.Lock()
+        self._stop = asyncio.Event()
+        self._take(settings)
+
+    def _take(self, settings: Settings) -> None:
+        """Parts that are not yet started, for these settings."""
         self.settings = settings
         self.hub = Hub(settings.id)
-        self.began = datetime.now(UTC)
         self.recorder: Recorder | None = None
         self.outward: Outward | None = None
         self.metrics: MetricsServer | None = None
-        self._reload = reload
         self._lines: dict[str, tuple[LineTask, asyncio.Task[None]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._stop = asyncio.Event()
         self._cursors = Cursors(settings.data / "cursors.json")
         self._memories = Memories(settings.data / "learnt.json")
         self._status = StatusServer(settings.socket, self.status)
-        self.reloads = 0
 
     async def run(self) -> None:
         """Until `stop`, SIGTERM or SIGINT. StorageError or LinkError if a part cannot be started."""
@@ -59,7 +66,11 @@ class Gateway:
             log.info("gateway runs", id=self.settings.id, lines=len(self.settings.line), version=__version__)
             await self._stop.wait()
         finally:
+            for change in self._changing:
+                change.cancel()
+            await asyncio.gather(*self._changing, return_exceptions=True)
             await self._end()
+            log.info("gateway stopped", id=self.settings.id)
 
     def stop(self) -> None:
         """Stop soon."""
@@ -96,18 +107,17 @@ class Gateway:
     async def _end(self) -> None:
         for url in list(self._lines):
             await self._close(url)
-        if self.outward:
-            await self.outward.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.outward:
+            await self.outward.close()
         if self.recorder:
             await self.recorder.flush()
             await asyncio.to_thread(self.recorder.spool.close)
         if self.metrics:
             await self.metrics.close()
         await self._status.close()
-        log.info("gateway stopped", id=self.settings.id)
 
     def _keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         self._tasks.append(asyncio.create_task(_guarded(name, run), name=name))
@@ -152,20 +162,43 @@ class Gateway:
         except ConfigError as error:
             log.error("the settings are not changed", reason=str(error))
             return
-        self._tasks.append(asyncio.create_task(self.change(fresh)))
+        task = asyncio.create_task(self.change(fresh))
+        self._changing.add(task)
+        task.add_done_callback(self._changing.discard)
 
     async def change(self, fresh: Settings) -> None:
-        """Only lines that differ are closed and opened; other changes are named and wait for a restart."""
+        """Where only lines differ, those are closed and opened; else all parts are made anew. Nothing kept is lost."""
+        async with self._one_change:
+            names = [field.name for field in fields(Settings) if field.name != "line"]
+            changed = [name for name in names if getattr(fresh, name) != getattr(self.settings, name)]
+            if changed:
+                await self._change_all(fresh)
+            else:
+                await self._change_lines(fresh)
+            self.reloads += 1
+            log.info("settings read again", lines=len(self._lines), changed=changed)
+
+    async def _change_lines(self, fresh: Settings) -> None:
         for url in [line.settings.url for line in self.executors() if line.settings not in fresh.line]:
             await self._close(url)
-        opened = [line for line in fresh.line if line.url not in self._lines]
-        for line in opened:
-            self._open(line)
-        names = [field.name for field in fields(Settings) if field.name != "line"]
-        later = [name for name in names if getattr(fresh, name) != getattr(self.settings, name)]
+        for line in fresh.line:
+            if line.url not in self._lines:
+                self._open(line)
         self.settings = replace(self.settings, line=fresh.line)
-        self.reloads += 1
-        log.info("settings read again", opened=len(opened), lines=len(self._lines), after_restart=later)
+
+    async def _change_all(self, fresh: Settings) -> None:
+        """With settings under which it cannot start it goes on as before."""
+        before = self.settings
+        await self._end()
+        self._take(fresh)
+        try:
+            await self._start()
+        except MetergateError as error:
+            log.error("the settings are not changed", reason=str(error))
+            await self._end()
+            self._take(before)
+            await self._start()
+        configure(self.settings.log)
 
     # Telling
 
@@ -206,6 +239,7 @@ class Gateway:
             "reason": state.reason,
             "seconds": round(time.monotonic() - state.since, 1),
             "opened": state.opened,
+            "stretch": round(line.pace.stretch, 2),
             "telegrams": state.telegrams,
             "readings": state.readings,
             "foreign": state.foreign,

@@ -14,7 +14,7 @@ import structlog
 from metergate.errors import ConfigError, LinkError, MetergateError
 from metergate.gateway.hub import Hub, LineState
 from metergate.gateway.memory import Learnt, Memories
-from metergate.gateway.schedule import Schedule
+from metergate.gateway.schedule import Pace, Schedule
 from metergate.gateway.settings import Line, Meter
 from metergate.links import Link, open_link
 from metergate.meters.driver import Line as Owner
@@ -56,6 +56,8 @@ class LineTask:
         self._others = settings.others if settings.others is not None else not self._meters
         chosen = {meter.id: meter.map for meter in settings.meter if meter.map}
         self._translate = Translator(known_maps(settings.maps), chosen=chosen)
+        self.pace = Pace()
+        self._rate = sum(1 / self._period(meter) for meter in settings.meter)
         self._owner: Owner | None = None
         self._listener: Listener | None = None
         self._observer: Tracer | None = None
@@ -172,15 +174,19 @@ class LineTask:
             await asyncio.gather(*tasks, return_exceptions=True)
             await owner.close()
 
+    def _period(self, meter: Meter) -> float:
+        return float(meter.period or self.settings.period)
+
     async def _visit(self, poller: Poller, meter: Meter) -> None:
         """Ask one meter again and again."""
-        period = float(meter.period or self.settings.period)
+        period = self._period(meter)
         schedule = Schedule(period, float(self.settings.jitter))
         self._hub.watch.expect(meter.id, time.monotonic(), period)
         due = schedule.begin(time.monotonic())
         while True:
             await asyncio.sleep(due - time.monotonic())
             good = await self._once(poller, meter)
+            schedule.period = self.pace.period(period, self._rate)
             now = time.monotonic()
             due = schedule.answered(now) if good else schedule.failed(now)
 
@@ -212,7 +218,11 @@ class LineTask:
             raise LinkError(f"{self.state.name}: the line is not open ({self.state.reason or self.state.state})")
         began = time.monotonic()
         self.state.asked += 1
-        result = await self._owner.ask(dialogue, priority)
+        owner = self._owner
+        try:
+            result = await owner.ask(dialogue, priority)
+        finally:
+            self.pace.took(owner.counts.last)
         self.state.answered += 1
         self.state.round = time.monotonic() - began
         return result

@@ -46,3 +46,29 @@ class Schedule:
         self.failures += 1
         self.due = now + max(pause, self.period)
         return self.due
+
+
+@dataclass
+class Pace:
+    """How fast a line's meters can be asked: periods are stretched where its time would not suffice for all of them.
+
+    `share`: how much of the time the rounds may take; the rest is for orders and repetitions.
+    """
+
+    share: float = 0.8
+    mean: float = 0.0
+    stretch: float = 1.0
+    """By how much the periods are longer than wanted, now."""
+
+    def took(self, seconds: float) -> None:
+        """A question and its answer (or the waiting for it) took so long."""
+        self.mean = seconds if not self.mean else self.mean + (seconds - self.mean) * _WEIGHT
+
+    def period(self, wanted: float, rate: float) -> float:
+        """A meter's period. `rate`: how many questions a second the line would have if all periods were as wanted."""
+        self.stretch = max(1.0, self.mean * rate / self.share)
+        return wanted * self.stretch
+
+
+_WEIGHT = 0.1
+"""Of the newest in the running mean."""

@@ -130,6 +130,8 @@ class Session(gmqtt.Client):  # type: ignore[misc]  # gmqtt has no types
             await asyncio.wait((connecting, ending), timeout=within, return_when=asyncio.FIRST_COMPLETED)
             self._judge(connecting, address, version, within)
         except BaseException:
+            if not self._connection:  # gmqtt cannot be stopped between the line and its first packet
+                await asyncio.wait((connecting,), timeout=_FAREWELL)
             await self.abort()
             raise
         finally:

@@ -54,7 +54,8 @@ def _corpus(folder: Path, place: str) -> Source:
     prior = row.get("prior") or []
     assert isinstance(prior, list)
     key = bytes.fromhex(str(row.get("key") or "")) or None
-    return Source(_hex(row.get("telegram") or row.get("frame")), key, tuple(_hex(one) for one in prior))
+    data = str(row["text"]).encode("latin-1") if "text" in row else _hex(row.get("telegram") or row.get("frame"))
+    return Source(data, key, tuple(_hex(one) for one in prior))
 
 
 def _hex(text: object) -> bytes:

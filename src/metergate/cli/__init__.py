@@ -20,6 +20,7 @@ COMMANDS = {
     "serve-meter": ("metergate.cli.serve_meter:serve_meter", "Be a meter, for other people's tools to read."),
     "decode": ("metergate.cli.decode:decode", "Take telegrams apart, from a file, hex or standard input."),
     "read": ("metergate.cli.read:read", "Read one meter, now."),
+    "scan": ("metergate.cli.scan:scan", "Find the meters on a line and write the gateway's settings."),
     "sniff": ("metergate.cli.sniff:sniff", "Listen to a live line: bytes and what they mean."),
     "meters": ("metergate.cli.meters:app", "The supported meters and their maps."),
     "mqtt": ("metergate.cli.mqtt:app", "MQTT toolbox: subscribe, publish, test a broker."),

@@ -121,12 +121,15 @@ def read(who: Who, line: Line = LINE, ser: int = 0, utc_offset: int | None = Non
     return State(found, status_word(told), swapped, time if isinstance(time, str) else None)
 
 
-def read_address(line: Line = LINE, meter_type: int = ANY_TYPE, ser: int = 0) -> Dialogue[Who]:
-    """Type and address of the only meter on the line. BadChecksum "more than one meter" when replies collide."""
+def read_address(line: Line = LINE, meter_type: int = ANY_TYPE, ser: int = 0, pattern: str = ANYBODY) -> Dialogue[Who]:
+    """Type and address of the only meter on the line that `pattern` (each octet itself or "aa") means.
+
+    BadChecksum "more than one meter" when replies collide.
+    """
     for attempt in range(line.tries):
         swapped = line.swapped if line.swapped is not None else bool(attempt % 2)
         request = Frame(
-            meter_type, ANYBODY, READ_ADDRESS, identifier(ADDRESS, swapped) + bytes(((ser + attempt) & 0xFF,))
+            meter_type, pattern, READ_ADDRESS, identifier(ADDRESS, swapped) + bytes(((ser + attempt) & 0xFF,))
         )
         found: set[Who] = set()
         problems: list[Problem] = []

@@ -115,7 +115,9 @@ def amount_bits(tenths: int) -> int:
 def bits_amount(bits: int) -> int:
     """The inverse, in tenths."""
     exponent, mantissa = bits >> 14, bits & _MANTISSA - 1
-    return int(mantissa * 10**exponent) + sum(_MANTISSA * 10**power for power in range(exponent))
+    step: int = 10**exponent
+    below: int = sum(_MANTISSA * 10**power for power in range(exponent))
+    return mantissa * step + below
 
 
 def encode(token: Token, vault: Vault, base: int = 1993) -> str:

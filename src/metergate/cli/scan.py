@@ -1,0 +1,117 @@
+"""`metergate scan`: what is on a line, written as a gateway's settings."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from metergate.meters.scan import Survey
+
+
+def scan(
+    url: str,
+    /,
+    *,
+    protocol: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    baud: Annotated[list[int] | None, Parameter(consume_multiple=True)] = None,
+    first: int = 1,
+    last: int = 247,
+    timeout: float | None = None,
+    secondary: bool = True,
+    echo: bool = False,
+    output: Path | None = None,
+) -> None:
+    """Find the meters on a line and write the gateway's settings for them.
+
+    What is found is kept when Ctrl-C stops the search.
+
+    Examples:
+
+        metergate scan /dev/ttyUSB0 --protocol mbus --baud 2400 300
+
+        metergate scan tcp://192.0.2.7:502 --protocol modbus-tcp --last 10
+
+    Parameters
+    ----------
+    url
+        The line: `/dev/ttyUSB0`, `tcp://host:port` ...
+    protocol
+        What to look for; without it everything that can be looked for.
+    baud
+        Speeds to try, one after the other; without it each protocol's usual one.
+    first
+        The first numbered address (M-Bus, Modbus).
+    last
+        The last one.
+    timeout
+        How long to wait for each answer, seconds; without it as long as the protocol needs.
+    secondary
+        Also search M-Bus by number, which takes longer and finds meters that share an address.
+    echo
+        The adapter repeats what is sent.
+    output
+        Write the settings to a file instead of printing them.
+    """
+    from metergate.meters.scan import Scope
+
+    scope = Scope(first, last, timeout, secondary, echo)
+    surveys: dict[str, Survey] = {}
+    try:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(search(url, protocol, baud, scope, surveys))
+    finally:
+        _write(surveys, output)
+
+
+async def search(
+    url: str, protocols: list[str] | None, bauds: list[int] | None, scope: object, surveys: dict[str, Survey]
+) -> None:
+    """As `scan`, into `surveys`. ConfigError for a protocol that cannot be looked for."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from metergate.errors import ConfigError
+    from metergate.meters.scan import PROBES, Scope, Survey
+    from metergate.meters.scan import scan as hold
+
+    assert isinstance(scope, Scope)
+    for name in protocols or ():
+        if name not in PROBES:
+            raise ConfigError(f"no probe for {name!r}: there are {', '.join(PROBES)}")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        for name in protocols or _fitting(url):
+            task = bar.add_task(name, total=None)
+
+            def tell(what: str, done: int, of: int, task: object = task, name: str = name) -> None:
+                bar.update(task, description=f"{name}, {what}", completed=done, total=of)  # type: ignore[arg-type]
+
+            await hold(url, {name: PROBES[name]}, bauds or [None], surveys, Survey(scope, tell))
+            bar.remove_task(task)
+
+
+def _fitting(url: str) -> list[str]:
+    """Modbus TCP has a line of its own kind; everything else may hang behind a converter too."""
+    from metergate.links.address import Address
+    from metergate.meters.scan import PROBES
+
+    tcp = Address.parse(url).scheme in ("tcp", "tls")
+    return [name for name in PROBES if tcp or name != "modbus-tcp"]
+
+
+def _write(surveys: dict[str, Survey], output: Path | None) -> None:
+    from metergate.meters.scan import settings
+
+    text = settings(surveys)
+    count = sum(len(survey.hits) for survey in surveys.values())
+    if output is None:
+        print(text, end="")
+    else:
+        output.write_text(text, "utf-8")
+    print(f"{count} meter{'' if count == 1 else 's'} found", file=sys.stderr)

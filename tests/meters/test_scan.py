@@ -1,0 +1,281 @@
+"""Looking for meters on lines with several of them: all are found, each with an address at which it can be read."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from dialogues import Talk
+from mbusbus import Bus, heat
+from metergate.config import load_gateway
+from metergate.errors import NoAnswer
+from metergate.links.tcp import listen
+from metergate.meters.map import MeterMap, load_maps
+from metergate.meters.pollers import POLLERS, Target
+from metergate.meters.scan import PROBES, Hit, Scope, Survey, scan, settings
+from metergate.meters.scan.run import at_speed
+from metergate.meters.scan.walk import narrower
+from metergate.model import Obis, Unit
+from metergate.wire.base import Responder
+from metergate.wire.cjt188 import Meter as CjtMeter
+from metergate.wire.dlt645 import Meter as Dlt645Meter
+from metergate.wire.hdlc.server import Station
+from metergate.wire.modbus import RTU
+from metergate.wire.modbus.meter import Meter as ModbusMeter
+from metergate.wire.modbus.points import Point
+
+INSTALLED = datetime(2026, 1, 1, tzinfo=UTC)
+MODBUS = {name: one for name, one in load_maps().items() if one.point}
+
+
+class Wire:
+    """Several meters on one pair of wires: who speaks at once is not understood."""
+
+    def __init__(self, *meters: Responder) -> None:
+        self.meters = meters
+
+    def receive(self, data: bytes, now: datetime) -> Iterator[bytes]:
+        answers = [answer for meter in self.meters for answer in meter.receive(data, now)]
+        if len(answers) > 1:
+            longest = max(map(len, answers))
+            mixed = bytearray(b"\xff" * longest)
+            for answer in answers:
+                for at, octet in enumerate(answer):
+                    mixed[at] &= octet
+            mixed[-2] ^= 0x24
+            answers = [bytes(mixed)]
+        yield from answers
+
+    def silence(self) -> None:
+        for meter in self.meters:
+            meter.silence()
+
+
+def look(protocol: str, line: Sequence[Responder], scope: Scope | None = None) -> Survey:
+    survey = Survey(scope or Scope(timeout=0.01))
+    Talk(list(line)).run(PROBES[protocol](survey))
+    return survey
+
+
+def accepted(survey: Survey, folder: Path, url: str = "/dev/ttyUSB0") -> list[Hit]:
+    """The hits; the settings written for them are good, and the meters in them are these."""
+    file = folder / "gateway.toml"
+    file.write_text(settings({url: survey}))
+    lines = load_gateway(file).line
+    told = [(meter.id, meter.address or meter.id, meter.map) for line in lines for meter in line.meter]
+    assert told == [(hit.id, hit.address, hit.map) for hit in survey.hits if hit.sure]
+    return survey.hits
+
+
+def readable(hits: Sequence[Hit], line: Sequence[Responder]) -> None:
+    """Every hit can be read with the address that was found."""
+    for hit in hits:
+        telegram = Talk(list(line)).run(POLLERS[hit.protocol]({}).read(Target(hit.id, hit.address, map=hit.map)))
+        assert telegram.readings
+
+
+def no_register(obis: Obis, at: datetime) -> Decimal | None:
+    return Decimal("12.34")
+
+
+# DL/T 645 and CJ/T 188
+def energy(address: str) -> Dlt645Meter:
+    return Dlt645Meter(address, no_register, INSTALLED)
+
+
+def cjt(kind: int, address: str) -> CjtMeter:
+    return CjtMeter(kind, address, no_register, INSTALLED)
+
+
+def test_patterns() -> None:
+    assert narrower("aaaa")[0] == "aa00"
+    assert narrower("aa17")[99] == "9917"
+    assert narrower("1217") == []
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        ["202611000001"],
+        ["202611000001", "202611000002", "199900000042"],
+        ["202611000001", "202511000001", "202611990001"],
+    ],
+)
+def test_dlt645(numbers: list[str], tmp_path: Path) -> None:
+    line = [Wire(*map(energy, numbers))]
+    hits = accepted(look("dlt645", line), tmp_path)
+    assert sorted(hit.address for hit in hits) == sorted(numbers)
+    readable(hits, line)
+
+
+def test_cjt188(tmp_path: Path) -> None:
+    meters = [(0x10, "11223344556677"), (0x10, "11223344556678"), (0x30, "11223344556677"), (0x20, "99000000000001")]
+    line = [Wire(*(cjt(*meter) for meter in meters))]
+    hits = accepted(look("cjt188", line), tmp_path)
+    assert sorted(hit.address for hit in hits) == sorted(f"{kind:02X}:{address}" for kind, address in meters)
+    readable(hits, line)
+
+
+def test_one_water_meter(tmp_path: Path) -> None:
+    (hit,) = accepted(look("cjt188", [cjt(0x11, "12345678901234")]), tmp_path)
+    assert (hit.id, hit.address, hit.title) == ("12345678901234", "11:12345678901234", "CJ/T 188 hot water meter")
+
+
+def test_two_with_one_address_are_told_of() -> None:
+    survey = look("dlt645", [Wire(energy("202611000001"), energy("202611000001"))])
+    assert survey.problems == ["several meters have the address 202611000001"]
+    assert settings({"u": survey}) == "# several meters have the address 202611000001\n"
+
+
+# M-Bus
+def test_mbus(tmp_path: Path) -> None:
+    """Two alone at their addresses, two that share one, one without an address."""
+    line = [Bus(heat("10000001", 5), heat("10000002", 9), heat("20000001", 7), heat("20000002", 7), heat("30000000"))]
+    survey = look("mbus", line, Scope(last=12, timeout=0.01))
+    hits = accepted(survey, tmp_path)
+    assert {hit.id: hit.address for hit in hits} == {
+        "10000001": "5",
+        "10000002": "9",
+        "20000001": "20000001",
+        "20000002": "20000002",
+        "30000000": "30000000",
+    }
+    assert hits[0].title.endswith("heat")
+    assert any("address 7" in problem for problem in survey.problems)
+    readable(hits, line)
+
+
+def test_mbus_by_address_only() -> None:
+    line = [Bus(heat("10000001", 5), heat("30000000", 200))]
+    survey = look("mbus", line, Scope(last=12, timeout=0.01, secondary=False))
+    assert [(hit.id, hit.address) for hit in survey.hits] == [("10000001", "5")]
+
+
+# Modbus
+SHOWN = {Unit.V: "230.5", Unit.A: "2", Unit.HZ: "50", Unit.W: "450", Unit.KWH: "123.5"}
+
+
+def shows(point: Point, now: datetime) -> Decimal:
+    return Decimal(SHOWN.get(point.unit, "1")) if point.unit else Decimal(1)
+
+
+def modbus(unit: int, name: str, strict: bool = True, tells: bool = False) -> ModbusMeter:
+    one = MODBUS[name]
+    return ModbusMeter(unit, one.point, shows, RTU, (one.brand, one.model, "1") if tells else None, strict=strict)
+
+
+def has_mains(one: MeterMap) -> bool:
+    return any(point.unit in (Unit.V, Unit.HZ) for point in one.point)
+
+
+def same_registers(one: MeterMap, other: MeterMap) -> bool:
+    """Whether every point of `one` is a point of `other`: then nobody can tell them apart, but for what is missing."""
+    held = {(point.designator, point.type, point.divisor, point.unit, point.word_order) for point in other.point}
+    return all((p.designator, p.type, p.divisor, p.unit, p.word_order) in held for p in one.point)
+
+
+@pytest.mark.parametrize("name", [name for name, one in MODBUS.items() if has_mains(one)])
+def test_every_model_is_recognised(name: str) -> None:
+    """By its registers alone; of models with the same registers one stands for all, and the others are named."""
+    (hit,) = look("modbus", [modbus(1, name)], Scope(last=1, timeout=0.01)).hits
+    assert hit.sure
+    fits = same_registers(MODBUS[name], MODBUS[hit.map]) or same_registers(MODBUS[hit.map], MODBUS[name])
+    assert hit.map == name or name in hit.note or fits
+    assert len(MODBUS[hit.map].point) >= len(MODBUS[name].point)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_modbus(strict: bool, tmp_path: Path) -> None:
+    names = {3: "eastron_sdm630_modbus", 4: "carlo_gavazzi_ex3x0_modbus", 9: "abb_ab_modbus"}
+    line = [modbus(unit, name, strict) for unit, name in names.items()]
+    hits = accepted(look("modbus", line, Scope(last=12, timeout=0.01)), tmp_path)
+    found = {int(hit.address): {hit.map, *hit.note.removeprefix("or ").split(", ")} for hit in hits}
+    assert set(found) == set(names)
+    assert all(names[unit] in maps for unit, maps in found.items())
+    assert hits[0].map == names[3]
+    readable(hits, line)
+
+
+def test_a_unit_that_names_itself() -> None:
+    (hit,) = look("modbus", [modbus(2, "janitza_b_modbus", tells=True)], Scope(last=3, timeout=0.01)).hits
+    assert (hit.title, hit.map, hit.note) == ("Janitza B series", "janitza_b_modbus", "")
+
+
+def test_a_unit_of_no_known_model(tmp_path: Path) -> None:
+    odd = ModbusMeter(7, (Point("level", 17),), lambda point, now: Decimal(3))
+    survey = look("modbus", [odd], Scope(first=7, last=7, timeout=0.01))
+    (hit,) = accepted(survey, tmp_path)
+    assert not hit.sure
+    assert "# # [[" not in settings({"u": survey})
+    assert '# id = "modbus-7"' in settings({"u": survey})
+
+
+# DLMS
+def test_dlms_on_hdlc(tmp_path: Path) -> None:
+    station = Station(lambda client, logical, apdu, now: None, physical=17)
+    survey = look("dlms-hdlc", [station])
+    (hit,) = accepted(survey, tmp_path)
+    assert (hit.address, hit.sure) == ("17", False)
+
+
+# Lines
+@pytest.mark.parametrize("protocol", PROBES)
+def test_nobody_there(protocol: str) -> None:
+    survey = look(protocol, [], Scope(last=3, timeout=0.01))
+    assert (survey.hits, survey.problems) == ([], [])
+    assert settings({"u": survey}) == "# nothing was found\n"
+
+
+def test_speeds() -> None:
+    assert at_speed("/dev/ttyUSB0", "mbus", 300) == "/dev/ttyUSB0?baud=300&format=8E1"
+    assert at_speed("/dev/ttyUSB0?baud=9600&echo=1", "mbus", None) == "/dev/ttyUSB0?baud=9600&echo=1&format=8E1"
+    assert at_speed("/dev/ttyUSB0?baud=9600", "modbus", 19200) == "/dev/ttyUSB0?baud=19200&format=8N1"
+    assert at_speed("tcp://a:1", "mbus", 300) == "tcp://a:1"
+
+
+def test_two_protocols_on_one_line(tmp_path: Path) -> None:
+    survey = Survey()
+    survey.found(Hit("dlt645", "202611000001", "202611000001", 'with "quotes"\nand an end'))
+    survey.found(Hit("cjt188", "11223344556677", "10:11223344556677", "water"))
+    file = tmp_path / "gateway.toml"
+    file.write_text(settings({"/dev/ttyUSB0": survey}))
+    assert [(line.protocol, len(line.meter)) for line in load_gateway(file).line] == [("dlt645", 1)]
+    assert '# protocol = "cjt188"' in file.read_text()
+
+
+@pytest.mark.anyio
+async def test_what_was_found_is_kept_when_it_is_stopped() -> None:
+    async def serve(link: object) -> None:
+        meters = [modbus(1, "abb_ab_modbus"), modbus(2, "eastron_sdm630_modbus")]
+        while data := await link.read():  # type: ignore[attr-defined]
+            for meter in meters:
+                for answer in meter.receive(data, INSTALLED):
+                    await link.write(answer)  # type: ignore[attr-defined]
+
+    port = await listen("127.0.0.1", 0, serve)
+    surveys: dict[str, Survey] = {}
+    at_three = asyncio.Event()
+
+    def tell(what: str, done: int, of: int) -> None:
+        if what == "unit 3":
+            at_three.set()
+
+    url = f"tcp://127.0.0.1:{port.port}"
+    survey = Survey(Scope(timeout=0.3), tell)
+    task = asyncio.create_task(scan(url, {"modbus": PROBES["modbus"]}, [None], surveys, survey))
+    async with asyncio.timeout(60):
+        await at_three.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await port.close()
+    assert [hit.address for hit in surveys[url].hits] == ["1", "2"]
+    assert surveys[url].hits[1].map == "eastron_sdm630_modbus"
+
+
+def test_silence_is_no_hit() -> None:
+    with pytest.raises(NoAnswer):
+        Talk([]).run(POLLERS["modbus"]({}).read(Target("m", "1", map="abb_ab_modbus")))

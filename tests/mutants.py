@@ -22,6 +22,7 @@ from typing import Any
 
 from dialogues import Talk
 from metergate.errors import DECODE_CODES
+from metergate.meters.pollers import POLLERS, Target
 from metergate.model import Obis
 from metergate.sim.household import Household
 from metergate.sim.meters import Pusher, responder
@@ -30,8 +31,11 @@ from metergate.sim.specs import Bank, MeterSpec
 from metergate.wire import protocols
 from metergate.wire.base import Found, Problem, Receiver, Responder, Telegram
 from metergate.wire.contract import respond
+from metergate.wire.gdw376.frame import Frame as Gdw376Frame
+from metergate.wire.gdw376.frame import unit
+from metergate.wire.gdw376.terminal import Terminal
 from metergate.wire.mgc1 import CODES, Frame, Record
-from seals import Bare, Cjt188, Dlt645, Dlt698, Mbus, Mgc1, Seal, Sml, Wmbus
+from seals import Bare, Cjt188, Dlt645, Dlt698, Gdw376, Mbus, Mgc1, Modbus, ModbusTcp, Seal, Sml, Wmbus
 
 CORPORA = Path(os.environ.get("METERGATE_CORPORA", Path(__file__).parents[1] / "../shared/corpora"))
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -120,6 +124,19 @@ def _objects() -> list[bytes]:
     return _answered(MeterSpec("dlt698", "202611000001", 0), *questions)
 
 
+def _terminal() -> list[bytes]:
+    """What a simulated terminal of Q/GDW 376.1 says: login, present and frozen data, a curve, a forwarded answer."""
+    terminal = responder(MeterSpec("gdw376", "02001234", 0), _BANK)
+    assert isinstance(terminal, Terminal)
+    curve = bytes.fromhex("000020112611") + b"\x01\x18"
+    units = [(0x0C, unit(1, 25)), (0x0C, unit(1, 33) + unit(1, 129)), (0x0D, unit(1, 101, curve[1:]))]
+    inner = Dlt645().close(bytes.fromhex("341200020000" + "11" + "33333433"))
+    units.append((0x10, unit(0, 1, bytes.fromhex("1f6b0532") + len(inner).to_bytes(2, "little") + inner)))
+    questions = [Gdw376Frame("02001234", afn, 0x61, body, 0x4B, 2, b"\0" * 16 * (afn == 16)) for afn, body in units]
+    answers = [answer for each in questions for answer in terminal.receive(each.encode(), AT)]
+    return [terminal.open(AT), terminal.report(3, AT, b"abc"), *answers]
+
+
 def _collector() -> list[bytes]:
     """Answers with records, and what is asked and answered besides."""
     show, code = HouseholdSource(_HOME), Obis.parse("1-0:1.8.0")
@@ -135,6 +152,24 @@ def _collector() -> list[bytes]:
     others = [Frame(18, 3, function, bytes(range(size))).encode() for function in range(1, 15) for size in (0, 5, 7)]
     refusals = [Frame(18, 4, 0x80 | function, bytes((function % 8,))).encode() for function in range(1, 15)]
     return logs + nows + others + refusals
+
+
+def _registers(protocol: str) -> list[bytes]:
+    """All that passes while a simulated meter is read and asked who it is."""
+    passed: list[bytes] = []
+
+    def keep(data: bytes) -> list[bytes]:
+        passed.append(data)
+        return [data]
+
+    talk = Talk([responder(MeterSpec(protocol, "4711", 0), _BANK)], AT, up=keep, down=keep)
+    target = Target("4711", str(4711 % 247 + 1), map="eastron_sdm120_modbus")
+    talk.run(POLLERS[protocol]({}).read(target))
+    for function in ("2b0e0100", "030000007e", "0600010001", "10000100020400010002"):
+        content = bytes((4711 % 247 + 1,)) + bytes.fromhex(function)
+        sealed = Modbus().close(content) if protocol == "modbus" else ModbusTcp().close(b"\0\7" + content)
+        passed += [sealed, *talk._answers(sealed)]
+    return passed
 
 
 # --- lines -----------------------------------------------------------------------------------------------------------
@@ -206,7 +241,10 @@ MAKERS: dict[str, Callable[[], Line]] = {
     ),
     "cjt188": lambda: _line("cjt188", Cjt188(), _frames("cjt188/frames.jsonl") + _water_meter(), silent=b"\xfe"),
     "dlt698": lambda: _line("dlt698", Dlt698(), _frames("dlt698/frames.jsonl") + _objects(), silent=b"\xfe"),
+    "gdw376": lambda: _line("gdw376", Gdw376(), _frames("gdw376/frames.jsonl") + _terminal()),
     "mgc1": lambda: _line("mgc1", Mgc1(), _collector()),
+    "modbus": lambda: _line("modbus", Modbus(), _registers("modbus")),
+    "modbus-tcp": lambda: _line("modbus-tcp", ModbusTcp(), _registers("modbus-tcp")),
 }
 
 

@@ -229,6 +229,27 @@ class Dlt698(Seal):
         return b"\x68" + body + x25(body) + b"\x16"
 
 
+class Gdw376(Summed):
+    """Content: control octet, address, function, sequence, data units."""
+
+    _fixed = 8
+
+    def __init__(self) -> None:
+        super().__init__(6, self._size, {0: 0x68, 5: 0x68})
+
+    @staticmethod
+    def _size(frame: bytes) -> int:
+        length = int.from_bytes(frame[1:3], "little")
+        return (length >> 2) + 8 if frame[1:3] == frame[3:5] and length & 3 in (1, 2) else 0
+
+    def _content(self, frame: bytes) -> bytes:
+        return frame[6:-2]
+
+    def _head(self, content: bytes) -> bytes:
+        length = (len(content) << 2 | 2).to_bytes(2, "little")
+        return b"\x68" + length * 2 + b"\x68" + content
+
+
 class Cjt188(Summed):
     """Content: type, address, control code, data."""
 
@@ -272,6 +293,33 @@ class Mgc1(Seal):
     def _sealed(self, frame: bytes) -> bool:
         length = int.from_bytes(frame[6:8]) + 10
         return frame[:2] == b"\x7e\x01" and len(frame) == length and frame[-2:] == modbus(frame[1:-2])
+
+
+class Modbus(Seal):
+    """RTU: a CRC at the end. Content: unit, function and what follows."""
+
+    def open(self, frame: bytes) -> bytes | None:
+        return frame[:-2] if self.right(frame) else None
+
+    def close(self, content: bytes) -> bytes:
+        return content[:254] + modbus(content[:254])
+
+    def right(self, frame: bytes) -> bool:
+        return len(frame) >= 4 and frame[-2:] == modbus(frame[:-2])
+
+
+class ModbusTcp(Seal):
+    """A header with number, 0000 and length. Content: the number, then unit, function and what follows."""
+
+    def open(self, frame: bytes) -> bytes | None:
+        return frame[:2] + frame[6:] if self.right(frame) else None
+
+    def close(self, content: bytes) -> bytes:
+        number, rest = content[:2].ljust(2, b"\0"), content[2:256]
+        return number + b"\0\0" + len(rest).to_bytes(2, "big") + rest
+
+    def right(self, frame: bytes) -> bool:
+        return len(frame) >= 8 and frame[2:4] == b"\0\0" and int.from_bytes(frame[4:6], "big") + 6 == len(frame)
 
 
 class Wmbus(Seal):

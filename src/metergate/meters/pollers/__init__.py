@@ -45,6 +45,7 @@ POLLERS = _Pollers(
         "dlms-hdlc": "dlms:hdlc_poller",
         "dlms-wrapper": "dlms:wrapper_poller",
         "dlt698": "dlt698:Dlt698Poller",
+        "gdw376": "gdw376:Gdw376Poller",
         "iec62056-21": "iec62056:Iec62056Poller",
         "mbus": "mbus:MbusPoller",
         "modbus": "modbus:ModbusPoller",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from metergate.errors import ConfigError
-from metergate.sim.meters import cjt188, dlms, dlt645, dlt698, iec62056, mbus, modbus, p1, sml, tic
+from metergate.sim.meters import cjt188, dlms, dlt645, dlt698, gdw376, iec62056, mbus, modbus, p1, sml, tic
 from metergate.sim.meters.base import Frames, source
 from metergate.sim.meters.mbus import HEAT, HOT_WATER
 from metergate.sim.specs import Bank, MeterSpec
@@ -20,6 +20,7 @@ RESPONDERS: dict[str, Callable[[MeterSpec, Bank], Responder]] = {
     "dlms-hdlc": dlms.hdlc_meter,
     "dlms-wrapper": dlms.wrapper_meter,
     "dlt698": dlt698.meter,
+    "gdw376": gdw376.terminal,
     "iec62056-21": iec62056.meter,
     "mbus": mbus.slave,
     "modbus": modbus.meter,

@@ -45,6 +45,7 @@ from metergate.wire.dlms.kinds import (
     i32,
     i64,
     octets,
+    quick_data,
     structure,
     u8,
     u16,
@@ -82,10 +83,40 @@ def read(cursor: Cursor, depth: int = 0) -> Data:
     if tag in LISTS:
         if depth >= MAX_DEPTH:
             raise BadValue(f"values nested deeper than {MAX_DEPTH}", cursor.offset - 1)
-        return Data(tag, tuple([read(cursor, depth + 1) for _ in range(count_of(cursor))]))
+        return Data(tag, _items(cursor, count_of(cursor), depth + 1))
     if tag == Tag.COMPACT_ARRAY:
         return Data(tag, compact.read(cursor, _READERS, depth + 1))
     return Data(tag, _READERS[tag](cursor))
+
+
+def _items(cursor: Cursor, count: int, depth: int) -> tuple[Data, ...]:
+    """`count` elements. Numbers, short strings and short lists, nearly all, are read here as `read` would."""
+    data, at, end = cursor.data, cursor.at, cursor.end
+    items: list[Data] = []
+    for _ in range(count):
+        octet, short = (data[at], data[at + 1]) if at + 1 < end else (0, 0x80)
+        form = _NUMBERS.get(octet)
+        if form is not None and at + form[1] < end:
+            tag, size, signed = form
+            stop = at + 1 + size
+            items.append(quick_data(tag, int.from_bytes(data[at + 1 : stop], "big", signed=signed)))
+        elif octet == 9 and short < 0x80 and at + 2 + short <= end:
+            stop = at + 2 + short
+            items.append(quick_data(Tag.OCTET_STRING, data[at + 2 : stop]))
+        elif octet == 2 and short < 0x80 and depth < MAX_DEPTH and at + 2 + short <= end:
+            cursor.at = at + 2
+            items.append(quick_data(Tag.STRUCTURE, _items(cursor, short, depth + 1)))
+            stop = cursor.at
+        else:
+            cursor.at = at
+            items.append(read(cursor, depth))
+            stop = cursor.at
+        at = stop
+    cursor.at = at
+    return tuple(items)
+
+
+_NUMBERS = {int(tag): (tag, *form) for tag, form in SIZES.items()}
 
 
 def _integer(size: int, signed: bool) -> Callable[[Cursor], int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
+from typing import Any
 
 from metergate.errors import BadValue
 
@@ -74,6 +75,21 @@ class Data:
         if isinstance(self.value, str) and self.tag != Tag.BIT_STRING:
             return self.value.encode("utf-8", "surrogateescape")
         raise BadValue(f"octets are wanted here, not {self.tag.name}")
+
+
+class _Draft:
+    """A value being filled in: the same slots as `Data`, but not frozen yet."""
+
+    __slots__ = ("tag", "value")
+
+
+def quick_data(tag: Tag, value: Value) -> Data:
+    """`Data(...)` at half its cost, for decoders in a hurry."""
+    draft: Any = _Draft()
+    draft.tag = tag
+    draft.value = value
+    draft.__class__ = Data
+    return draft  # type: ignore[no-any-return]
 
 
 SIZES: dict[Tag, tuple[int, bool]] = {

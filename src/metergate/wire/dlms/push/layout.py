@@ -52,9 +52,17 @@ class Layout:
     invoke: int | None
     header_time: int | None
     meter: MeterIdentity | None
+    title: bytes
+    told: bool
+    """Whether the notification itself, or its sender's title, tells whose it is."""
     header: Mapping[str, object]
     body: int
     """Where the body begins."""
+
+    @property
+    def whose(self) -> str | None:
+        """The meter's id, as far as it is known."""
+        return self.meter.id if self.meter else None
 
     def matches(self, octets: bytes) -> bool:
         """Whether the notification has this layout."""
@@ -91,13 +99,20 @@ class LayoutBook:
         self.learnt = 0
         self._by_length: dict[int, list[Layout]] = defaultdict(list)
 
-    def find(self, octets: bytes) -> Layout | None:
-        """The layout that a notification has; None if none that is known."""
+    def find(self, octets: bytes, title: bytes = b"", known: str | None = None) -> Layout | None:
+        """The layout that a notification of the system `title` has; None if none that is known.
+
+        `known`: the meter that lists are of which do not tell it themselves.
+        """
         for layout in self._by_length.get(len(octets), ()):
-            if layout.matches(octets):
+            if layout.title == title and layout.matches(octets) and (layout.told or layout.whose == known):
                 self.hits += 1
                 return layout
         return None
+
+    def of_length(self, length: int) -> Sequence[Layout]:
+        """The layouts of notifications of so many octets."""
+        return self._by_length.get(length, ())
 
     def known(self) -> list[Layout]:
         """All layouts, the newest of each length first."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from metergate.bits import Cursor
 from metergate.model import MeterIdentity, Register
 from metergate.wire.dlms.data import Data, Tag, decode
-from metergate.wire.dlms.kinds import LISTS, RAW, SIZES
+from metergate.wire.dlms.kinds import LISTS
 from metergate.wire.dlms.lengths import length_of
 from metergate.wire.dlms.push.layout import Layout, picks
 from metergate.wire.dlms.push.lists import CLOCK, Item
@@ -30,6 +30,14 @@ Place = tuple[int, int, str]
 """Offset, size and struct code of a field."""
 
 
+class Whose(NamedTuple):
+    """Whose a notification is, its sender's system title, and whether one of both tells the meter."""
+
+    meter: MeterIdentity | None
+    title: bytes
+    told: bool
+
+
 def places(octets: bytes, offset: int, value: Data) -> list[tuple[Data, int, int]]:
     """Every value that is no list inside of `value`, which begins at `offset`: itself, where its content lies, size."""
     found: list[tuple[Data, int, int]] = []
@@ -47,7 +55,7 @@ def _place(cursor: Cursor, value: Data, found: list[tuple[Data, int, int]]) -> N
     begin = cursor.at
     _, cursor.at = decode(cursor.data, begin)
     content = Cursor(cursor.data, begin + 1)
-    if value.tag not in SIZES and value.tag not in RAW and value.tag in (Tag.OCTET_STRING,):
+    if value.tag == Tag.OCTET_STRING:
         length_of(content)
     found.append((value, content.at, cursor.at - content.at))
 
@@ -57,7 +65,7 @@ def learn(
     found: Notice,
     told: Sequence[tuple[Item, Row]],
     clock: bytes | None,
-    meter: MeterIdentity | None,
+    whose: Whose,
     header: dict[str, Any],
 ) -> Layout | None:
     """The layout of a notification that the general decoder read; None if it has no fixed one.
@@ -69,7 +77,7 @@ def learn(
     pattern = _Pattern(octets, found)
     for item, row in told:
         pattern.item(item, row)
-    return pattern.layout(clock, meter, header)
+    return pattern.layout(clock, whose, header)
 
 
 class _Pattern:
@@ -111,7 +119,7 @@ class _Pattern:
             self._numbers.append((place, slot.register))
         self._rows.append((slot, place, value))
 
-    def layout(self, clock: bytes | None, meter: MeterIdentity | None, header: dict[str, Any]) -> Layout:
+    def layout(self, clock: bytes | None, whose: Whose, header: dict[str, Any]) -> Layout:
         """All of it together."""
         fields = sorted(self._fields)
         numbers = sorted(self._numbers, key=lambda pair: pair[0])
@@ -130,7 +138,9 @@ class _Pattern:
             number[clocks[0]] if clocks else None,
             number[self._invoke],
             number[self._time] if self._time else None,
-            meter,
+            whose.meter,
+            whose.title,
+            whose.told,
             header,
             self._body,
         )

@@ -9,6 +9,7 @@ from metergate.wire.dlms import apdu
 from metergate.wire.dlms import data as cosem
 from metergate.wire.dlms.apdu import DataNotification, EventNotification
 from metergate.wire.dlms.data import Data
+from metergate.wire.dlms.lengths import prefixed
 
 NOTIFICATION, EVENT = 0x0F, 0xC2
 _TEXT = b"/"
@@ -32,8 +33,8 @@ def notice(octets: bytes) -> Notice:
         raise Unsupported(f"{_kind(octets)} is no push")
     found = apdu.decode(octets)
     if isinstance(found, DataNotification):
-        held = cosem.encode(found.body)
-        return Notice("data-notification", found.invoke, found.time, found.body, octets[-len(held) :])
+        begin = 5 + found.tagged + len(prefixed(found.time))
+        return Notice("data-notification", found.invoke, found.time, found.body, octets[begin:])
     if isinstance(found, EventNotification):
         name = Data(cosem.Tag.OCTET_STRING, found.attribute.instance)
         body = cosem.structure(name, found.value)

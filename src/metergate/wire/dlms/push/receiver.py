@@ -11,14 +11,15 @@ from datetime import datetime
 from metergate.errors import ConfigError, DecodeError, Unprotected, WrongKey
 from metergate.model import MeterIdentity, Quality
 from metergate.wire.base import Found, Keys, Options, Problem, Telegram
+from metergate.wire.dlms import apdu
 from metergate.wire.dlms.data import Tag
 from metergate.wire.dlms.opening import UNCHECKED, Opener, is_sealed, sealed
 from metergate.wire.dlms.push.assembly import Message
 from metergate.wire.dlms.push.carriers import Carrier, carrier_of
 from metergate.wire.dlms.push.header import Header
 from metergate.wire.dlms.push.layout import LayoutBook
-from metergate.wire.dlms.push.learning import learn
-from metergate.wire.dlms.push.lists import listing
+from metergate.wire.dlms.push.learning import Whose, learn
+from metergate.wire.dlms.push.lists import Listing, listing
 from metergate.wire.dlms.push.notice import Notice, body_alone, notice
 from metergate.wire.dlms.push.readings import Clockwork, Row, clock_of, identity, readings, rows, shown
 
@@ -66,6 +67,25 @@ class PushReceiver:
         for item in self._carrier.silence():
             yield item if isinstance(item, Problem) else self._telegram(item)
 
+    def values(self, octets: bytes) -> tuple[int, ...] | None:
+        """The wire's integers in an APDU that came without carrier, by a layout learnt of the same sender.
+
+        They are those of `Layout.registers`, in that order. None where nothing like it was received before, or where
+        anything is doubtful: then it is for `receive` to say what it is.
+        """
+        ciphered = octets[:1] == b"\xdb"
+        if ciphered != self._opener.wants_ciphered:
+            return None
+        plain = self._opener.quick(octets) if ciphered else octets
+        if plain is None:
+            return None
+        for layout in self.layouts.of_length(len(plain)):
+            if layout.title == (octets[2:10] if ciphered else b""):
+                found = layout.values(plain)
+                if found is not None:
+                    return found
+        return None
+
     def _telegram(self, message: Message) -> Telegram:
         fields: dict[str, object] = {}
         try:
@@ -74,8 +94,10 @@ class PushReceiver:
             if not is_sealed(message.apdu):
                 return self._clear(message)
             found = sealed(message.apdu)
-            fields = {"apdu": "general-glo-ciphering", **found.fields}
+            fields = {"apdu": apdu.kind(message.apdu), **found.fields}
             plain, checked = self._opener.open(found)
+            if checked:
+                self._opener.remember(message.apdu, found)
         except DecodeError as error:
             return _failed(message, fields, error, not fields)
         notes = () if checked else UNCHECKED
@@ -93,9 +115,10 @@ class PushReceiver:
     def _notification(
         self, message: Message, plain: bytes, title: bytes, fields: dict[str, object], notes: tuple[str, ...]
     ) -> Telegram:
-        layout = self.layouts.find(plain)
+        layout = self.layouts.find(plain, title, self._known)
         if layout is None:
             return self._read(message, notice(plain), title, plain, fields, notes)
+        self._known = layout.whose
         found, clock, header = layout.read(plain)
         return self._told(message, layout.meter, found, clock, header.also(fields), notes)
 
@@ -110,19 +133,26 @@ class PushReceiver:
     ) -> Telegram:
         """The general way; what it read is learnt."""
         said = listing(found.body)
-        meter = identity(said, title, self._known)
-        self._known = meter.id if meter else None
+        whose = self._whose(said, title)
+        meter = whose.meter
         told = rows(said, meter)
         clock = clock_of(said, found.time)
         header: dict[str, object] = {"apdu": found.kind, "form": said.form, "list": said.name}
         if found.invoke is not None:
             header |= {"invoke": found.invoke, "time": shown(found.time) if len(found.time) == 12 else None}
-        if self._learns and meter is not None and self.layouts.worth_learning():
-            layout = learn(plain, found, told, clock, meter, header)
+        if self._learns and self.layouts.worth_learning():
+            layout = learn(plain, found, told, clock, whose, header)
             if layout is not None:
                 self.layouts.add(layout)
         held = [row for _, row in told]
         return self._told(message, meter, held, clock or b"", Header(header, found.octets).also(fields), notes)
+
+    def _whose(self, said: Listing, title: bytes) -> Whose:
+        meter = identity(said, title)
+        told = meter is not None
+        meter = meter or identity(said, known=self._known)
+        self._known = meter.id if meter else None
+        return Whose(meter, title, told)
 
     def _told(
         self,

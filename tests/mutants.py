@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -36,6 +36,7 @@ from metergate.wire.gdw376.frame import unit
 from metergate.wire.gdw376.terminal import Terminal
 from metergate.wire.mgc1 import CODES, Frame, Record
 from seals import Bare, Cjt188, Dlt645, Dlt698, Gdw376, Mbus, Mgc1, Modbus, ModbusTcp, Seal, Sml, Wmbus
+from textseals import P1, SealedP1, Tic, p1_captures
 
 CORPORA = Path(os.environ.get("METERGATE_CORPORA", Path(__file__).parents[1] / "../shared/corpora"))
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -86,6 +87,12 @@ _BANK = Bank((_HOME,), (), installed=datetime(2026, 11, 1, tzinfo=UTC))
 def _pushed(protocol: str, *kinds: int) -> list[bytes]:
     """What simulated meters push, in clear and encrypted."""
     specs = [MeterSpec(protocol, "61203344", 0, kind, key, 5 if key else 0) for kind in kinds for key in ("", KEY)]
+    return [frame for spec in specs for frame in Pusher(spec, _BANK).frames(AT)]
+
+
+def _texts(protocol: str, *kinds: int, key: str = "") -> list[bytes]:
+    """What simulated meters of text protocols push."""
+    specs = [MeterSpec(protocol, "041876097115", 0, kind, key) for kind in kinds]
     return [frame for spec in specs for frame in Pusher(spec, _BANK).frames(AT)]
 
 
@@ -243,6 +250,13 @@ MAKERS: dict[str, Callable[[], Line]] = {
     "dlt698": lambda: _line("dlt698", Dlt698(), _frames("dlt698/frames.jsonl") + _objects(), silent=b"\xfe"),
     "gdw376": lambda: _line("gdw376", Gdw376(), _frames("gdw376/frames.jsonl") + _terminal()),
     "mgc1": lambda: _line("mgc1", Mgc1(), _collector()),
+    "p1": lambda: _line("p1", P1(), p1_captures(CORPORA) + _texts("p1", 4, 5, 32, 36, 46)),
+    "p1-sealed": lambda: replace(
+        _line("p1", SealedP1(KEY), _texts("p1", 5, 43, 352, key=KEY)), name="p1-sealed", keys={"encryption": KEY}
+    ),
+    "tic": lambda: replace(
+        _line("tic", Tic(), _frames("linky/frames.jsonl") + _texts("tic", 0, 1)), options={"groups": "strict"}
+    ),
     "modbus": lambda: _line("modbus", Modbus(), _registers("modbus")),
     "modbus-tcp": lambda: _line("modbus-tcp", ModbusTcp(), _registers("modbus-tcp")),
 }

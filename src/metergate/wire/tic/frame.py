@@ -84,7 +84,7 @@ def places(octets: bytes) -> list[Place]:
         line = octets[at:stop]
         while stop + 1 < end and octets[stop + 1] == 0x0D:
             stop += 1
-        if line.strip(b"\r\n") or stop == end:
+        if line:
             found.append(Place(at, min(stop + 1, end) - at, _group(line, mode, at, stop < end)))
         at = stop + 1
     return found

@@ -17,6 +17,7 @@ from metergate.gateway.memory import Learnt, Memories
 from metergate.gateway.schedule import Pace, Schedule
 from metergate.gateway.settings import Line, Meter
 from metergate.links import Link, open_link
+from metergate.links.stick import stick_options
 from metergate.meters.driver import Line as Owner
 from metergate.meters.driver import Listener, Priority, Tracer, utc_now
 from metergate.meters.map import known_maps
@@ -116,9 +117,11 @@ class LineTask:
         entry = protocol(self.settings.protocol)
         if entry is None:
             raise ConfigError(f"unknown protocol {self.settings.protocol!r}")
-        receiver = entry.receiver(self.keys(), STRICT | self.settings.options)
+        receiver = entry.receiver(self.keys(), STRICT | stick_options(self.settings.url) | self.settings.options)
         self._listener = Listener(link, receiver, self._found, self.settings.gap, trace=self._tracer())
         async with self._remembering(receiver):
+            if greeting := getattr(receiver, "greeting", b""):
+                await link.write(greeting)
             try:
                 await self._listener.run()
             finally:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from metergate.errors import ConfigError
-from metergate.links import loop, pty, serial, tape, tcp, udp
+from metergate.links import loop, program, pty, serial, stick, tape, tcp, udp
 from metergate.links.address import Address, nearest
 from metergate.links.base import Adjustable, Link
 
@@ -33,6 +33,9 @@ SCHEMES: dict[str, Scheme] = {
     "udp": Scheme(udp.open_udp, udp.SETTINGS, "udp://meter.example:4059"),
     "pty": Scheme(pty.open_pty, pty.SETTINGS, "pty:///path/of/symlink"),
     "loop": Scheme(loop.open_loop, (), "loop://name"),
+    "stick": Scheme(stick.open_stick, stick.SETTINGS, "stick://im871a/dev/ttyUSB0?mode=T1"),
+    "pipe": Scheme(program.open_program, program.SETTINGS, "pipe:///usr/bin/rtl_wmbus?args=-s"),
+    "stdin": Scheme(program.open_stdin, (), "stdin://"),
     "tape": Scheme(tape.open_tape, tape.SETTINGS, "tape:///file?speed=10&loop=1"),
 }
 

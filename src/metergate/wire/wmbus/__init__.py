@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from metergate.errors import BadValue
 from metergate.wire.base import Keys, Options, ProtocolEntry
 from metergate.wire.wmbus.ccm import CcmRules
 from metergate.wire.wmbus.compact import Formats
@@ -14,6 +13,7 @@ from metergate.wire.wmbus.memory import Memory
 from metergate.wire.wmbus.peel import Context
 from metergate.wire.wmbus.receiver import Receiver
 from metergate.wire.wmbus.sender import Sender
+from metergate.wire.wmbus.sticks import StickReceiver, form_of, stick_of
 
 __all__ = [
     "PROTOCOLS",
@@ -28,24 +28,23 @@ __all__ = [
     "Memory",
     "Receiver",
     "Sender",
+    "StickReceiver",
     "receiver",
 ]
 
 
-def receiver(keys: Keys, options: Options) -> Receiver:
+def receiver(keys: Keys, options: Options) -> Receiver | StickReceiver:
     """The listening end. Keys: `key` for all meters, and keys of single meters by id ("12345678", "ELS 12345678").
 
     Options: `link_crc` ("A", "B", "none"; absent: find out), `accept_clear` (default true), `replay` (default false:
-    message counters are not looked at), those of `ccm.CcmRules.of` for mode 10. BadValue for a value that cannot be, or
-    a key of a wrong length.
+    message counters are not looked at), those of `ccm.CcmRules.of` for mode 10 and of `sticks.stick_of` for radio
+    sticks. BadValue for a value that cannot be, or a key of a wrong length.
     """
-    name = options.get("link_crc")
-    if name not in (None, "", *(form.value for form in Format)):
-        raise BadValue(f"link_crc {name!r}: write A, B or none")
+    form, stick = form_of(options), stick_of(options)
     counters = Counters() if options.get("replay") else None
     context = Context(Keyring.given(keys), counters, bool(options.get("accept_clear", True)), CcmRules.of(options))
     decoder = Decoder(context)
-    found = Receiver(decoder.decode, Format(name) if name else None)
+    found = Receiver(decoder.decode, form) if stick is None else StickReceiver(stick, decoder.decode)
     found.memory = Memory(decoder.formats, counters)
     return found
 

@@ -21,10 +21,6 @@ GET, SET, ACTION, ACCESS = 1, 2, 3, 4
 """What a request of unified access asks for: 4 and 5 are a get and a set with a selector."""
 
 
-class TooLong(Exception):
-    """An answer does not fit the client's PDU, and blocks were not agreed."""
-
-
 class NotAgreed(Exception):
     """A service that was not negotiated."""
 
@@ -41,7 +37,7 @@ class Services:
     incoming: Incoming | None = None
 
     def answer(self, request: Apdu, now: datetime) -> Apdu | None:
-        """The answer. NotAgreed, TooLong."""
+        """The answer, which may be longer than `limit` where blocks of its service were not agreed. NotAgreed."""
         entry = _HANDLERS.get(type(request))
         if entry is None:
             raise NotAgreed
@@ -63,7 +59,7 @@ class Services:
         answer = a.GetResponse(request.invoke, result)
         if not isinstance(result, Data) or len(a.encode(answer)) <= self.limit:
             return answer
-        return self._first_get(request.invoke, encode(result))
+        return self._first_get(answer, encode(result))
 
     def get_list(self, request: a.GetRequestList, now: datetime) -> Apdu:
         """Several attributes."""
@@ -73,12 +69,13 @@ class Services:
         results = tuple(self.view.get(attribute, selector, now) for attribute, selector in request.items)
         answer = a.GetResponseList(request.invoke, results)
         octets = a.encode(answer)
-        return answer if len(octets) <= self.limit else self._first_get(request.invoke, octets[3:])
+        return answer if len(octets) <= self.limit else self._first_get(answer, octets[3:])
 
-    def _first_get(self, invoke: int, raw: bytes) -> Apdu:
+    def _first_get(self, answer: Apdu, raw: bytes) -> Apdu:
+        """The first block of a long answer; the answer as it is where blocks of GET were not agreed."""
         if not self.conformance & Conformance.BLOCK_GET:
-            raise TooLong
-        self.outgoing = Outgoing(raw, self._block, invoke)
+            return answer
+        self.outgoing = Outgoing(raw, self._block, answer.invoke)
         return self._get_block(self.outgoing)
 
     @property
@@ -167,12 +164,12 @@ class Services:
         answer = a.ActionResponse(invoke, outcome)
         if not isinstance(outcome.returned, Data) or len(a.encode(answer)) <= self.limit:
             return answer
-        return self._first_action(invoke, encode(outcome.returned))
+        return self._first_action(answer, encode(outcome.returned))
 
-    def _first_action(self, invoke: int, raw: bytes) -> Apdu:
+    def _first_action(self, answer: Apdu, raw: bytes) -> Apdu:
         if not self.conformance & Conformance.BLOCK_ACTION:
-            raise TooLong
-        self.outgoing = Outgoing(raw, self._block, invoke)
+            return answer
+        self.outgoing = Outgoing(raw, self._block, answer.invoke)
         return self._action_block(self.outgoing)
 
     def _action_block(self, out: Outgoing) -> Apdu:
@@ -196,7 +193,7 @@ class Services:
     def _all_acted(self, invoke: int, outcomes: tuple[Outcome, ...]) -> Apdu:
         answer = a.ActionResponseList(invoke, outcomes)
         octets = a.encode(answer)
-        return answer if len(octets) <= self.limit else self._first_action(invoke, octets[3:])
+        return answer if len(octets) <= self.limit else self._first_action(answer, octets[3:])
 
     def action_next(self, request: a.ActionRequestNext, now: datetime) -> Apdu:
         """The block after the one that the client names."""

@@ -15,7 +15,7 @@ from metergate.wire.dlms.security.ciphered import GENERAL_DED, GENERAL_GLO
 from metergate.wire.dlms.server.admission import Admission, Identity
 from metergate.wire.dlms.server.blocks import General
 from metergate.wire.dlms.server.proof import Proof
-from metergate.wire.dlms.server.services import NotAgreed, Services, TooLong
+from metergate.wire.dlms.server.services import NotAgreed, Services
 from metergate.wire.dlms.server.short import ShortNames
 
 NOT_ALLOWED, UNKNOWN = 1, 2
@@ -30,6 +30,7 @@ GENERAL_BLOCK, EXCEPTION = 0xE0, 0xD8
 CONFIRMED = 0x40
 """Bit of the invoke id: an answer is wanted."""
 REFUSED = ExceptionResponse(NOT_ALLOWED, NOT_POSSIBLE)
+_TOO_LONG = ExceptionResponse(NOT_ALLOWED, TOO_LONG)
 
 
 @dataclass(slots=True)
@@ -65,8 +66,10 @@ class Session:
         """The answer to an APDU, general block transfer being the outermost layer."""
         if octets_in[:1] != bytes((GENERAL_BLOCK,)):
             self._general = General()
-            return self._protected(octets_in, now)
-        if not self.agreed.conformance & a.Conformance.GENERAL_BLOCK_TRANSFER:
+            answer = self._protected(octets_in, now)
+            long = answer is not None and len(answer) > (self.agreed.max_pdu or 0xFFFF)
+            return self._first(answer) if long else answer
+        if not self._blocks:
             return a.encode(ExceptionResponse(UNKNOWN, NOT_SUPPORTED))
         try:
             block: a.GeneralBlockTransfer = a.decode(octets_in)
@@ -84,9 +87,17 @@ class Session:
         if not block.last:
             return None if block.streaming else a.encode(general.acknowledge())
         request, general.held = bytes(general.held), bytearray()
-        answer = self._protected(request, now)
+        return self._first(self._protected(request, now))
+
+    @property
+    def _blocks(self) -> bool:
+        """Whether general block transfer was agreed."""
+        return bool(self.agreed.conformance & a.Conformance.GENERAL_BLOCK_TRANSFER)
+
+    def _first(self, answer: bytes | None) -> bytes | None:
+        """The first general block of an answer."""
         size = max(1, (self.agreed.max_pdu or 0xFFFF) - BLOCK_CONTROL)
-        return None if answer is None else a.encode(general.start(answer, size))
+        return None if answer is None else a.encode(self._general.start(answer, size))
 
     def _protected(self, request: bytes, now: datetime) -> bytes | None:
         """The answer to a whole APDU, protected as the request was."""
@@ -117,11 +128,12 @@ class Session:
             return a.encode(ExceptionResponse(UNKNOWN, NOT_SUPPORTED))
         except NotAgreed:
             return a.encode(ExceptionResponse(NOT_ALLOWED, NOT_SUPPORTED))
-        except TooLong:
-            return a.encode(ExceptionResponse(NOT_ALLOWED, TOO_LONG))
         except DecodeError:
             return a.encode(ExceptionResponse(UNKNOWN, OTHER))
-        return None if answer is None else a.encode(answer)
+        if answer is None:
+            return None
+        told = a.encode(answer)
+        return told if len(told) <= self.agreed.limit or self._blocks else a.encode(_TOO_LONG)
 
     def _served(self, request: a.Apdu, now: datetime) -> a.Apdu | None:
         if self.agreed.context.short_names:

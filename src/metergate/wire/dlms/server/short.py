@@ -14,7 +14,7 @@ from metergate.wire.dlms.cosem.objects import AccessRefused, CosemObject
 from metergate.wire.dlms.data import Data
 from metergate.wire.dlms.server.blocks import Outgoing
 from metergate.wire.dlms.server.objects import View, why
-from metergate.wire.dlms.server.services import BLOCK_HEAD, NotAgreed, TooLong
+from metergate.wire.dlms.server.services import BLOCK_HEAD, NotAgreed
 
 _C = Conformance
 
@@ -29,7 +29,7 @@ class ShortNames:
     outgoing: Outgoing | None = None
 
     def answer(self, request: Apdu, now: datetime) -> Apdu | None:
-        """The answer; none to an unconfirmed write. NotAgreed, TooLong."""
+        """The answer; none to an unconfirmed write. NotAgreed."""
         if isinstance(request, a.ReadRequest) and self.conformance & _C.READ:
             return self._read(request, now)
         if isinstance(request, a.WriteRequest) and self.conformance & _C.WRITE:
@@ -49,10 +49,8 @@ class ShortNames:
             return self._next(request.variables[0].block)
         answer = a.ReadResponse(tuple(self._one(variable, now) for variable in request.variables))
         octets = a.encode(answer)
-        if len(octets) <= self.limit:
+        if len(octets) <= self.limit or not self.conformance & _C.BLOCK_GET:
             return answer
-        if not self.conformance & _C.BLOCK_GET:
-            raise TooLong
         self.outgoing = Outgoing(octets[1:], max(1, self.limit - BLOCK_HEAD))
         return self._block(self.outgoing)
 

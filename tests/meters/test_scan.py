@@ -204,6 +204,22 @@ def test_a_unit_that_names_itself() -> None:
     assert (hit.title, hit.map, hit.note) == ("Janitza B series", "janitza_b_modbus", "")
 
 
+class Mute(ModbusMeter):
+    """Keeps silent where others answer with an exception."""
+
+    def receive(self, data: bytes, now: datetime) -> Iterator[bytes]:
+        for answer in super().receive(data, now):
+            if not answer[1] & 0x80:
+                yield answer
+
+
+def test_a_unit_that_never_complains() -> None:
+    one = MODBUS["eastron_sdm630_modbus"]
+    line = [Mute(3, one.point, shows, strict=True)]
+    (hit,) = look("modbus", line, Scope(first=3, last=3, timeout=0.01)).hits
+    assert hit.map == one.name
+
+
 def test_a_unit_of_no_known_model(tmp_path: Path) -> None:
     odd = ModbusMeter(7, (Point("level", 17),), lambda point, now: Decimal(3))
     survey = look("modbus", [odd], Scope(first=7, last=7, timeout=0.01))

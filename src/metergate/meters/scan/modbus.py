@@ -43,7 +43,7 @@ def _sweep(survey: Survey, framing: str) -> Dialogue[None]:
         survey.tell(f"unit {unit}", unit - scope.first, scope.last - scope.first + 1)
         knock = Reader(unit, Settings(framing, scope.wait(0.3), tries=1, flush=0.0))
         if (yield from _there(knock)):
-            asking = Reader(unit, Settings(framing, scope.wait(1.0), tries=3, flush=min(0.3, scope.wait(0.3))))
+            asking = Reader(unit, Settings(framing, scope.wait(1.0), tries=2, flush=min(0.3, scope.wait(0.3))))
             survey.found((yield from _hit(survey, asking, "modbus" if framing == RTU else "modbus-tcp")))
 
 
@@ -112,10 +112,13 @@ def recognise(asking: Reader, maps: Iterable[MeterMap], who: Identification | No
     known = _Known(asking, Planner(gap=0), {})
     found: list[tuple[float, int, MeterMap]] = []
     for one in models:
-        if (yield from _possible(known, one)):
-            values = yield from known.values(one.point)
-            good = [value for value in values if value is not None and abs(value) < LARGEST]
-            found.append((len(good) / len(values), sum(map(bool, good)), one))
+        try:
+            if (yield from _possible(known, one)):
+                values = yield from known.values(one.point)
+                good = [value for value in values if value is not None and abs(value) < LARGEST]
+                found.append((len(good) / len(values), sum(map(bool, good)), one))
+        except (NoAnswer, ApplicationError):
+            continue  # some keep silent, or report a failure, where they have no register
     found.sort(key=lambda each: (-each[0], -each[1], each[2].name))
     return [one for _, _, one in found]
 

@@ -84,11 +84,12 @@ def _kind(data: bytes, asking: bool) -> type[ModbusPDU] | None:
 
 def rtu_size(buffer: bytes | bytearray, at: int, asking: bool) -> int:
     """Length of the frame that begins at `at`, CRC included; 0: not yet known; -1: none begins here."""
-    head = bytes(buffer[at : at + RTU_MOST])
-    if len(head) < 2:
+    if len(buffer) < at + 2:
         return 0
-    function = head[1] if asking else head[1] & ~FAILED
-    if function not in FUNCTIONS or (head[1] == IDENTIFY and len(head) > 2 and head[2] != 0x0E):
+    if (buffer[at + 1] if asking else buffer[at + 1] & ~FAILED) not in FUNCTIONS:
+        return -1
+    head = bytes(buffer[at : at + (RTU_MOST if buffer[at + 1] == IDENTIFY else _TELLING)])
+    if head[1] == IDENTIFY and len(head) > 2 and head[2] != 0x0E:
         return -1
     kind = _kind(head, asking)
     if kind is None:
@@ -99,6 +100,8 @@ def rtu_size(buffer: bytes | bytearray, at: int, asking: bool) -> int:
     return size if size <= RTU_MOST else -1
 
 
+_TELLING = 8
+"""Octets at the front that tell the length of everything but an identification."""
 _UNKNOWN = (0, 998, 999)
 """What pymodbus says of a frame whose length is further inside than there are bytes."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,6 +16,8 @@ from metergate.wire.p1.objects import unhexed
 from metergate.wire.p1.sealed import GENERAL_GLO, TITLE, Keyring, decode_sealed
 
 _FORM, _OBJECTS, _SEALED = "DSMR P1 §6.2", "DSMR P1 §6.12", "Luxembourg P1 §3.2.5"
+_OWN = re.compile(rb"\n0-\d:(?:24\.[1-4]\.|96\.1[34]\.)")
+"""Objects that readouts of IEC 62056-21 do not have."""
 _NAMES = {
     "0-0:1.0.0": "time",
     "1-3:0.2.8": "version",
@@ -135,7 +138,8 @@ def _sealed(frame: bytes, base: int, keys: Keys) -> Iterator[Span]:
 
 
 def guess(data: bytes) -> int:
-    """100: a telegram with a right check sum; 55: one without, or an encrypted one; 20: it begins like one; else 0."""
+    """100: a telegram with a right check sum; 95: one without that has P1's own objects; 55: another, or an encrypted
+    one; 20: it begins like one; else 0."""
     framer = Framer()
     best = 0
     for catch in [*framer.feed(data), *framer.silence()]:
@@ -147,5 +151,5 @@ def guess(data: bytes) -> int:
         elif sent(frame):
             return 100
         elif any(line.groups and line.code.count("-") for line in split(frame).lines):
-            best = max(best, 55)
+            best = max(best, 95 if _OWN.search(frame) else 55)
     return best or (20 if (found := HEAD.search(data)) and data[found.end() : found.end() + 2] == b"\r\n" else 0)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from dialogues import Talk
+from dlmsseals import Hdlc, Wrapper
 from metergate.errors import DECODE_CODES
 from metergate.meters.pollers import POLLERS, Target
 from metergate.model import Obis
@@ -257,6 +258,8 @@ MAKERS: dict[str, Callable[[], Line]] = {
     "tic": lambda: replace(
         _line("tic", Tic(), _frames("linky/frames.jsonl") + _texts("tic", 0, 1)), options={"groups": "strict"}
     ),
+    "dlms-hdlc": lambda: _line("dlms-hdlc", Hdlc(), _frames("dlms/hdlc.jsonl", "dlms/sessions.jsonl"), silent=b"\x7e"),
+    "dlms-wrapper": lambda: _line("dlms-wrapper", Wrapper(), _frames("dlms/wrapper.jsonl")),
     "modbus": lambda: _line("modbus", Modbus(), _registers("modbus")),
     "modbus-tcp": lambda: _line("modbus-tcp", ModbusTcp(), _registers("modbus-tcp")),
 }

@@ -152,7 +152,7 @@ async def bus(folder: Path, one: Meter) -> AsyncIterator[Link]:
     running = [asyncio.ensure_future(wire.run()), asyncio.ensure_future(bank.run())]
     yield ports[0]
     for task in running:
-        await stop(task)  # type: ignore[arg-type]
+        await stop(task)
     for link in (*ports, *ends):
         await link.close()
 

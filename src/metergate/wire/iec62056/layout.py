@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from itertools import repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -21,19 +21,17 @@ from metergate.model.reading import Value, quick_reading
 from metergate.wire.base import Telegram
 from metergate.wire.iec62056.datasets import DataSet, Item
 from metergate.wire.iec62056.frame import bcc
-from metergate.wire.iec62056.registers import IDS, meaning, short
+from metergate.wire.iec62056.registers import IDS, NUMBER, meaning, short
 
 _BRACKET = re.compile(rb"\(([^()]*)\)")
-_DIGITS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_SIGNED = re.compile(r"[+-][0-9]+(?:\.[0-9]+)?")
 _PLAIN = bytes(octet for octet in range(0x20, 0x7F) if octet not in b"()!/")
-_LONGEST = 38
-_multiply = Context(prec=_LONGEST + 2).multiply
+REMEMBERED = 1024
+"""Numbers that a layout remembers."""
 _NONE, _GOOD, _NO_TIME = repeat(None), repeat(Quality.GOOD), repeat(TimeQuality.NONE)
 
 
 class Place(NamedTuple):
-    """Where a value stands in the octets, and a reading of it. `kind`: number, signed, text, "" where it is fixed."""
+    """Where a value stands in the octets, and a reading of it. `kind`: number, text, "" where it is fixed."""
 
     span: slice
     reading: Reading
@@ -50,15 +48,15 @@ class Layout:
         self._pattern = int.from_bytes(octets) & self._mask
         self._stop = -1 if checked else self._size
         self._signs = octets[: self._stop].translate(None, _PLAIN)
-        kinds: dict[str, list[int]] = {kind: [] for kind in ("number", "signed", "text", "")}
+        kinds: dict[str, list[int]] = {kind: [] for kind in ("number", "text", "")}
         for number, place in enumerate(places):
             kinds[place.kind].append(number)
-        self._numbers, self._signed, self._texts = (
-            _picker([places[number].span for number in kinds[kind]]) for kind in ("number", "signed", "text")
+        self._numbers, self._texts = (
+            _picker([places[number].span for number in kinds[kind]]) for kind in ("number", "text")
         )
-        self._count, self._signs_count = len(kinds["number"]), len(kinds["signed"])
-        self._factors = [Decimal(1).scaleb(places[number].reading.register.scaler) for number in kinds["number"]]
+        self._known = Numbers().__getitem__
         self._fixed = [places[number].reading for number in kinds[""]]
+        self._fixed_values = [reading.value for reading in self._fixed]
         order = [number for group in kinds.values() for number in group]
         self._registers = [places[number].reading.register for number in order if places[number].kind]
         self._order = _picker([order.index(number) for number in range(len(order))])
@@ -83,47 +81,46 @@ class Layout:
             return False
         return not self._checked or bcc(octets[self._begin : -1]) == octets[-1]
 
-    def _cells(self, octets: bytes) -> tuple[list[int], list[str]] | None:
-        """Integers of the plain numbers, and what stands at the other places that vary. None: another layout."""
+    def _values(self, octets: bytes) -> list[Value] | None:
+        """Numbers, then texts. None: another layout, or something odd that the general decoder has to look at."""
         if not self._right(octets):
             return None
         text = octets.decode("latin-1")
-        joined = ",".join(self._numbers(text)).replace(".", "")
-        numbers = joined.split(",") if joined else []
-        if len(numbers) != self._count or not (joined.replace(",", "").isdecimal() or not joined):
+        texts = self._texts(text)
+        for one in texts:
+            if "*" in one or not one.strip("- "):
+                return None
+        try:
+            return [*map(self._known, self._numbers(text)), *texts]
+        except ValueError:
             return None
-        signed, texts = self._signed(text), self._texts(text)
-        if not all(map(_SIGNED.fullmatch, signed)) or not all(one.strip("- ") and "*" not in one for one in texts):
-            return None
-        return [*map(int, numbers)], [*signed, *texts]
-
-    def _values(self, raw: list[int], others: list[str]) -> list[Value]:
-        """In the order of numbers, signed numbers, texts."""
-        found: list[Value] = [*map(_multiply, raw, self._factors)]
-        found += map(Decimal, others[: self._signs_count])
-        found += others[self._signs_count :]
-        return found
 
     def values(self, octets: bytes) -> Sequence[Value] | None:
         """The values of `registers` alone; None if `octets` have another layout."""
-        cells = self._cells(octets)
-        if cells is None:
-            return None
-        return tuple(self._order([*self._values(*cells), *(reading.value for reading in self._fixed)]))
+        found = self._values(octets)
+        return None if found is None else tuple(self._order(found + self._fixed_values))
 
     def telegram(self, octets: bytes, offset: int, at: datetime | None) -> Telegram | None:
         """The telegram, or None if `octets` have another layout."""
-        cells = self._cells(octets)
-        if cells is None:
+        values = self._values(octets)
+        if values is None:
             return None
-        numbers, others = cells
-        raw: list[int | None] = [*numbers, *(int(text.replace(".", "")) for text in others[: self._signs_count])]
-        raw += [None] * (len(others) - self._signs_count)
-        values, when = self._values(numbers, others), repeat(at)
-        found = [*map(quick_reading, self._registers, values, raw, _NONE, when, _NONE, _GOOD, _NO_TIME)]
+        found = [*map(quick_reading, self._registers, values, _NONE, _NONE, repeat(at), _NONE, _GOOD, _NO_TIME)]
         found += [replace(reading, received=at) for reading in self._fixed]
         readings = tuple(self._order(found))
         return Telegram(self._protocol, offset, self._size, True, octets, self._meter, self._frame, readings)
+
+
+class Numbers(dict[str, Decimal]):
+    """Numbers by their text. Most of a readout is as it was: then a look suffices. ValueError for what is none."""
+
+    def __missing__(self, text: str) -> Decimal:
+        if not NUMBER.fullmatch(text):
+            raise ValueError(text)
+        if len(self) >= REMEMBERED:
+            self.clear()
+        value = self[text] = Decimal(text)
+        return value
 
 
 def _picker(places: Sequence[slice] | Sequence[int]) -> Callable[[Any], Any]:
@@ -137,8 +134,8 @@ def _place(span: tuple[int, int], one: DataSet, reading: Reading) -> Place:
     item, value = one.items[0], reading.value
     where = slice(span[0], span[0] + len(item.text))
     kind = ""
-    if isinstance(value, Decimal) and len(item.text) <= _LONGEST:
-        kind = "number" if _DIGITS.fullmatch(item.text) else "signed" if _SIGNED.fullmatch(item.text) else ""
+    if isinstance(value, Decimal):
+        kind = "number" if NUMBER.fullmatch(item.text) else ""
     elif value == item.text and item.unit is None and short(one.address) not in IDS:
         kind = "text" if meaning("", one.address, Item("0")).textual else ""
     return Place(where, reading, kind)

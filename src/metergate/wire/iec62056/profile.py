@@ -98,11 +98,11 @@ def profile_readings(
         for channel, text in zip(part.channels, row, strict=True):
             item = Item(text, channel.unit or None)
             register, textual = meaning(meter, channel.address, item)
-            value, raw = value_of(item, textual)
+            value = value_of(item, textual)
             if value is None:
                 yield Reading(register, None, None, instant, received, state, Quality.ABSENT, surety, "empty", notes)
             else:
-                yield Reading(register, value, raw, instant, received, state, quality, surety, None, notes)
+                yield Reading(register, value, None, instant, received, state, quality, surety, None, notes)
 
 
 def _hexadecimal(text: str) -> bool:

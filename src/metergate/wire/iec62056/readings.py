@@ -48,11 +48,11 @@ def _of_set(
         register, textual = meaning(meter, one.address, item)
         if number:
             register = replace(register, subunit=number)
-        value, raw = value_of(item, textual)
+        value = value_of(item, textual)
         if value is None:
             yield Reading(register, None, None, instant, received, None, Quality.ABSENT, surety, EMPTY, told)
         else:
-            yield Reading(register, value, raw, instant, received, None, quality, surety, None, told)
+            yield Reading(register, value, None, instant, received, None, quality, surety, None, told)
 
 
 def _times(items: Sequence[Item]) -> tuple[Sequence[Item], str | None]:

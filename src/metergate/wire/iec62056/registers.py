@@ -57,7 +57,8 @@ MEDIA = {
 }
 """What is measured, by group A."""
 _FULL = re.compile(r"\d{1,3}-\d{1,3}:")
-NUMBER = re.compile(r" *[+-]?[0-9]+(?:\.[0-9]+)? *")
+NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
+"""A number, without the blanks that may stand around it."""
 _TIME = re.compile(r"([0-2]?)([0-9]{10}|[0-9]{12})")
 
 
@@ -123,28 +124,33 @@ def usual_unit(code: Obis | None) -> Unit | None:
 
 def meaning(meter: str, address: str, item: Item) -> Meaning:
     """What a bracket under an address holds."""
-    unit = unit_of(item.unit) if item.unit else None
+    text = item.text.strip()
+    decimals = (len(text) - 1 - text.find(".") if "." in text else 0) if NUMBER.fullmatch(text) else None
+    return _meaning(meter, address, item.unit, decimals)
+
+
+@lru_cache(4096)
+def _meaning(meter: str, address: str, named: str | None, decimals: int | None) -> Meaning:
+    """By the unit as sent and the decimals; None where the value is no number."""
+    unit = unit_of(named) if named else None
     heat = heat_code(address, unit)
     code = heat[0] if heat else obis_of(address, unit in VOLUMES)
-    numeric = bool(NUMBER.fullmatch(item.text))
-    general = code is None and not heat and unit is None
-    textual = not numeric or (unit is None and (general or (code is not None and code.c in GENERAL)))
-    if unit is None and item.unit is None and not textual:
+    general = code.c in GENERAL if code else heat is None
+    textual = decimals is None or (unit is None and general)
+    if named is None and not textual:
         unit = usual_unit(code)
-    point = item.text.strip().find(".") if numeric else -1
-    scaler = 0 if textual or point < 0 else point + 1 - len(item.text.strip())
+    scaler = 0 if textual else -(decimals or 0)
     return Meaning(Register(meter, code, heat[1] if heat else None, unit, scaler, address=address or None), textual)
 
 
-def value_of(item: Item, textual: bool) -> tuple[Value, int | None]:
-    """Value and raw integer; None where the bracket is empty or holds dashes only."""
+def value_of(item: Item, textual: bool) -> Value:
+    """The value; None where the bracket is empty or holds dashes only."""
     text = item.text
     if not text.strip("- "):
-        return None, None
+        return None
     if textual:
-        return text if item.unit is None or unit_of(item.unit) else f"{text}*{item.unit}", None
-    number = Decimal(text.strip())
-    return number, int(text.replace(".", ""))
+        return text if item.unit is None or unit_of(item.unit) else f"{text}*{item.unit}"
+    return Decimal(text.strip())
 
 
 def identity(
@@ -158,6 +164,7 @@ def identity(
     return MeterIdentity(number or "", manufacturer, medium_of(sets), model=text or None)
 
 
+@lru_cache(4096)
 def short(address: str) -> str:
     """An address without groups A and B, and without F = 255."""
     name = _FULL.sub("", address)

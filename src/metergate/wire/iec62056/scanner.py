@@ -23,8 +23,8 @@ FILLERS = frozenset(b"\x00\r\n")
 GAP = 8
 """Fillers that may stand between an identification and its readout."""
 _LINE_END = re.compile(rb"[\x00-\x0c\x0e-\x1f/]")
-_SEALED = re.compile(rb"[\x01-\x04]")
-_BLOCK = re.compile(rb"[\x01-\x04]|!\r\n")
+_SIGNS = (b"\x01", b"\x02", b"\x03", b"\x04")
+_INSIDE = bytes(octet for octet in range(0x20, 0x80) if octet not in b"/!") + b"\r\n"
 _TEXT = re.compile(rb"[\x00-\x09\x0b\x0c\x0e-\x1f/!]")
 _BEGIN = re.compile(rb"[/\x01\x02]")
 _OPTION_BEGUN = re.compile(rb"\x06(?:[0-9](?:[0-9A-I ](?:[0-9A-Z]\r?)?)?)?")
@@ -132,10 +132,14 @@ class Scanner:
     def _measure(self, at: int, final: bool) -> Measured:
         return _BEGINNINGS.get(self._seven[at], Scanner._bare)(self, at, final)
 
-    def _search(self, pattern: re.Pattern[bytes], at: int) -> re.Match[bytes] | None:
-        """The next end of the message at `at`, from where it was not looked for yet."""
-        begin = max(at + 1, self._seen - 2 if at == 0 else 0)
-        return pattern.search(self._seven, begin, at + self._limit)
+    def _end(self, at: int) -> int:
+        """Where the next SOH, STX, ETX or EOT stands behind `at`, from where none was looked for yet; -1: none so far."""
+        begin, stop = self._from(at), at + self._limit
+        found = [place for sign in _SIGNS if (place := self._seven.find(sign, begin, stop)) >= 0]
+        return min(found, default=-1)
+
+    def _from(self, at: int) -> int:
+        return max(at + 1, self._seen - 2 if at == 0 else 0)
 
     def _broken(self, at: int, stop: int, code: str = "truncated") -> Measured:
         """A message that breaks off at `stop`, or earlier where another may begin."""
@@ -180,45 +184,42 @@ class Scanner:
 
     def _command(self, at: int, final: bool) -> Measured:
         """SOH, name, perhaps STX and data, end, BCC."""
-        end = self._search(_SEALED, at)
-        if end and end.start() == at + 3 and end[0] == b"\x02":
-            begin = max(at + 4, self._seen if at == 0 else 0)
-            end = _SEALED.search(self._seven, begin, at + self._limit)
-        return self._sealed(at, end, "command", final) if end else self._unended(at, final, "truncated")
+        if len(self._seven) <= at + 3:
+            end = self._end(at)
+            return self._broken(at, end) if end >= 0 else self._unended(at, final, "truncated")
+        end = self._end(at + 3) if self._seven[at + 3] == 2 else self._end(at)
+        return self._sealed(at, end, "command", final) if end >= 0 else self._unended(at, final, "truncated")
 
     def _block(self, at: int, final: bool) -> Measured:
         """STX, data, end, BCC; a readout may lack the last two."""
-        end = self._search(_BLOCK, at)
-        if end is None:
-            return self._unended(at, final, "truncated")
-        if end[0] != b"!\r\n":
+        end = self._end(at)
+        mark = self._seven.find(b"!\r\n", self._from(at), end if end >= 0 else at + self._limit) + 3
+        if mark == end:
             return self._sealed(at, end, "block", final)
-        after = self._seven[end.end() : end.end() + 1]
-        if after == b"\x03":
-            return self._sealed(at, _SEALED.match(self._seven, end.end()), "block", final)
-        return (end.end() - at, "open") if after or final else WAIT
+        if mark > 2:
+            return (mark - at, "open") if mark < len(self._seven) or final else WAIT
+        return self._sealed(at, end, "block", final) if end >= 0 else self._unended(at, final, "truncated")
 
-    def _sealed(self, at: int, end: re.Match[bytes] | None, kind: str, final: bool) -> Measured:
-        assert end is not None
-        stop = end.end()
-        if end[0] in (b"\x01", b"\x02"):
-            return self._broken(at, end.start())
-        if stop < len(self._seven):
-            return stop + 1 - at, kind
-        return self._broken(at, stop) if final else WAIT
+    def _sealed(self, at: int, end: int, kind: str, final: bool) -> Measured:
+        if self._seven[end] in (1, 2):
+            return self._broken(at, end)
+        if end + 1 < len(self._seven):
+            return end + 2 - at, kind
+        return self._broken(at, end + 1) if final else WAIT
 
     def _bare(self, at: int, final: bool) -> Measured:
         """A readout without control characters, up to its exclamation mark; or noise."""
         seven = self._seven
         if seven[at] < 0x20:
             return -1, "noise"
-        end = _TEXT.search(seven, max(at, self._seen if at == 0 else 0), at + self._limit)
-        if end is None:
-            begun = b"(" in seven[at : at + self._limit]
-            return self._unended(at, final, "truncated" if begun else "noise")
-        stop = end.start()
-        if end[0] != b"!":
-            return at - stop, "noise"
+        stop = seven.find(b"!", at, at + self._limit)
+        if stop < 0 or seven[at:stop].translate(None, _INSIDE):
+            end = _TEXT.search(seven, max(at, self._seen if at == 0 else 0), at + self._limit)
+            if end is None:
+                begun = b"(" in seven[at : at + self._limit]
+                return self._unended(at, final, "truncated" if begun else "noise")
+            if end[0] != b"!":
+                return at - end.start(), "noise"
         tail = bytes(seven[stop + 1 : stop + 3])
         if tail != b"\r\n" and (not b"\r\n".startswith(tail) or not final):
             return WAIT if b"\r\n".startswith(tail) else (at - stop - 1, "noise")

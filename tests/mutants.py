@@ -36,7 +36,7 @@ from metergate.wire.gdw376.frame import Frame as Gdw376Frame
 from metergate.wire.gdw376.frame import unit
 from metergate.wire.gdw376.terminal import Terminal
 from metergate.wire.mgc1 import CODES, Frame, Record
-from seals import Bare, Cjt188, Dlt645, Dlt698, Gdw376, Mbus, Mgc1, Modbus, ModbusTcp, Seal, Sml, Wmbus
+from seals import Bare, Cjt188, Dlt645, Dlt698, Gdw376, Iec62056, Mbus, Mgc1, Modbus, ModbusTcp, Seal, Sml, Wmbus
 from textseals import P1, SealedP1, Tic, p1_captures
 
 CORPORA = Path(os.environ.get("METERGATE_CORPORA", Path(__file__).parents[1] / "../shared/corpora"))
@@ -145,6 +145,19 @@ def _terminal() -> list[bytes]:
     return [terminal.open(AT), terminal.report(3, AT, b"abc"), *answers]
 
 
+def _readouts() -> list[bytes]:
+    """Readouts as captured, pushed and answered by simulated meters, with parity bits, and a session."""
+    rows = [row["text"].encode("latin-1") for row in _rows("iec62056_21/readouts.jsonl")]
+    rows += _pushed("iec62056-d", 0)[:1] + _frames("iec62056_21/messages.jsonl")
+    rows += [bytes(octet | (octet.bit_count() % 2) << 7 for octet in row) for row in rows[-2:]]
+    meter, asked = MeterSpec("iec62056-21", "4711", 0), ("2f3f210d0a", "063035300d0a", "2f3f210d0a", "063035310d0a")
+    told = _answered(meter, *asked, Iec62056.command(b"R1\x021.8.0()"), Iec62056.command(P01))
+    return [*rows, *told, told[0] + told[1]]
+
+
+P01 = b"R5\x02P.01(2611211200;2611211400)"
+
+
 def _collector() -> list[bytes]:
     """Answers with records, and what is asked and answered besides."""
     show, code = HouseholdSource(_HOME), Obis.parse("1-0:1.8.0")
@@ -250,6 +263,7 @@ MAKERS: dict[str, Callable[[], Line]] = {
     "cjt188": lambda: _line("cjt188", Cjt188(), _frames("cjt188/frames.jsonl") + _water_meter(), silent=b"\xfe"),
     "dlt698": lambda: _line("dlt698", Dlt698(), _frames("dlt698/frames.jsonl") + _objects(), silent=b"\xfe"),
     "gdw376": lambda: _line("gdw376", Gdw376(), _frames("gdw376/frames.jsonl") + _terminal()),
+    "iec62056-21": lambda: _line("iec62056-21", Iec62056(), _readouts(), silent=b"\0\r\n\x80\x8d\x8a"),
     "mgc1": lambda: _line("mgc1", Mgc1(), _collector()),
     "p1": lambda: _line("p1", P1(), p1_captures(CORPORA) + _texts("p1", 4, 5, 32, 36, 46)),
     "p1-sealed": lambda: replace(

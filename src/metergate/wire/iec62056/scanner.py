@@ -133,7 +133,7 @@ class Scanner:
         return _BEGINNINGS.get(self._seven[at], Scanner._bare)(self, at, final)
 
     def _end(self, at: int) -> int:
-        """Where the next SOH, STX, ETX or EOT stands behind `at`, from where none was looked for yet; -1: none so far."""
+        """Where the next SOH, STX, ETX or EOT stands behind `at`; -1: none so far. What was searched is not again."""
         begin, stop = self._from(at), at + self._limit
         found = [place for sign in _SIGNS if (place := self._seven.find(sign, begin, stop)) >= 0]
         return min(found, default=-1)

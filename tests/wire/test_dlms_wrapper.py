@@ -138,7 +138,7 @@ def test_several_apdus_at_once() -> None:
     assert end.value.value == b"one"
     assert Talk([]).run(link.receive()) == b"two"
     more = link.receive()
-    assert next(more) is MORE
+    assert next(more) == Ask(b"", 5.0)
     with pytest.raises(StopIteration) as end:
         more.send(last[4:])
     assert end.value.value == b"three"

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from dialogues import NOW, Talk
-from metergate.errors import BadValue, MetergateError, NoAnswer, Refused
+from metergate.errors import BadValue, MetergateError, NoAnswer, Refused, Unsupported
 from metergate.wire.base import Ask, Dialogue, Responder
 from metergate.wire.hdlc import Address, Frame, Kind, Parameters, client, server
 from metergate.wire.hdlc.frame import POLL
+from metergate.wire.iec62056.frame import Identification
+from metergate.wire.iec62056.meter import Meter, Setup
+from metergate.wire.iec62056.reader import sign_on_hdlc
 
 T = TypeVar("T")
 
@@ -293,6 +296,21 @@ def test_a_message_without_header_is_an_error() -> None:
     with pytest.raises(BadValue, match="begins with"):
         question.send(Frame(Address(16), Address(1), 0x30, b"nonsense").octets)
     assert not link.connected
+
+
+def test_an_optical_head_enters_by_mode_e() -> None:
+    app = Echo()
+    meter = Meter(Setup(Identification("MGT", "5", "\\2M1")), lambda now: [], hdlc=station(app))
+    talk = Talk([meter])
+    link = client.Link(opening=sign_on_hdlc)
+    talk.run(link.connect())
+    assert (meter.baud, talk.run(link.exchange(b"x"))) == (9600, Echo.answer(1, b"x"))
+    talk.run(link.disconnect())
+    talk.now += timedelta(seconds=100)
+    talk.run(link.connect())
+    assert talk.run(link.exchange(b"y")) == Echo.answer(2, b"y")
+    with pytest.raises(Unsupported, match="does not offer HDLC"):
+        Talk([Meter(Setup(Identification("MGT", "5", "M1")), lambda now: [])]).run(link.connect())
 
 
 def test_what_is_left_of_a_broken_connection_is_waited_out() -> None:

@@ -49,8 +49,8 @@ class Link:
         return (yield from self._converse(Ask(self._wpdu(apdu), self.settings.timeout)))
 
     def receive(self) -> Dialogue[bytes]:
-        """Wait for one more APDU, for what is left of the time of the last `exchange`. As `exchange`."""
-        return (yield from self._converse(MORE))
+        """Wait for one more APDU. As `exchange`."""
+        return (yield from self._converse(Ask(b"", self.settings.timeout)))
 
     def send(self, apdu: bytes) -> Dialogue[None]:
         """Send an APDU that nobody answers."""

@@ -57,6 +57,8 @@ def _checks(settings: Settings) -> Iterator[tuple[Keys, Callable[[], object]]]:
         for number, meter in enumerate(line.meter):
             where = ("line", at, "meter", number)
             yield (*where, "key_file"), partial(_file, meter.key_file)
+            for name, path in meter.key_files.items():
+                yield (*where, "key_files", name), partial(_file, path)
             if line.protocol in MAPPED and not line.options.get("map"):
                 yield where, partial(_mapped, meter.id, meter.map)
             if meter.map:

@@ -21,6 +21,7 @@ def read(
     key_file: Path | None = None,
     registers: tuple[str, ...] = (),
     map: str = "",
+    key: tuple[str, ...] = (),
     timeout: float = 30.0,
     output: Annotated[str, Parameter(name=["--format", "-f"])] = "table",
 ) -> None:
@@ -44,6 +45,8 @@ def read(
         The meter's address on the line; for one that speaks by itself its number, or nothing for the first heard.
     key_file
         A file with the meter's key in hex.
+    key
+        Further keys and secrets as `name=file`; DLMS has `encryption`, `authentication` and `password`.
     map
         Its map, where the protocol cannot do without (Modbus).
     registers
@@ -56,7 +59,9 @@ def read(
     from metergate.meters.once import read_once
     from metergate.meters.pollers import Target, read_key
 
-    target = Target(address, address, read_key(key_file) if key_file else None, registers, map)
+    named = (item.partition("=") for item in key)
+    keys = {name: read_key(Path(path)) for name, _, path in named}
+    target = Target(address, address, read_key(key_file) if key_file else None, registers, map, keys)
     _print(asyncio.run(read_once(url, protocol, target, timeout)), output)
 
 

@@ -59,6 +59,7 @@ class LineTask:
         self._translate = Translator(known_maps(settings.maps), chosen=chosen)
         self.pace = Pace()
         self._rate = sum(1 / self._period(meter) for meter in settings.meter)
+        self._asker: Poller | None = None
         self._owner: Owner | None = None
         self._listener: Listener | None = None
         self._observer: Tracer | None = None
@@ -161,8 +162,12 @@ class LineTask:
     # Asking
 
     def _poller(self) -> Poller:
-        own = {"maps": self.settings.maps} if self.settings.maps else {}
-        return POLLERS[self.settings.protocol]({**self.settings.options, **own})
+        """One for all questions on the line: it remembers what it learns of its meters."""
+        if self._asker is None:
+            own = {"maps": self.settings.maps} if self.settings.maps else {}
+            kept = {"counters": str(self._memories.folder / "counters")} if self._memories else {}
+            self._asker = POLLERS[self.settings.protocol]({**kept, **self.settings.options, **own})
+        return self._asker
 
     async def _own(self, link: Link, visits: Iterable[Coroutine[None, None, None]]) -> None:
         """Be the owner of a half-duplex line while `visits` ask on it."""
@@ -252,4 +257,5 @@ class LineTask:
 def target(meter: Meter) -> Target:
     """What a poller has to know of a meter."""
     key = read_key(meter.key_file) if meter.key_file else None
-    return Target(meter.id, meter.address or meter.id, key, meter.registers, meter.map)
+    keys = {name: read_key(path) for name, path in meter.key_files.items()}
+    return Target(meter.id, meter.address or meter.id, key, meter.registers, meter.map, keys)

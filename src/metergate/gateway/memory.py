@@ -39,7 +39,7 @@ class Memories:
     """What every line's receiver learnt, in one small file that is replaced as a whole."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self.folder = path, path.parent
         try:
             found = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):

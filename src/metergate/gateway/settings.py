@@ -38,6 +38,8 @@ class Meter:
     """The name of its map (`metergate meters list`), where it is not found by itself."""
     key_file: Path | None = None
     """A file with the meter's key in hex."""
+    key_files: dict[str, Path] = field(default_factory=dict)
+    """Files with further keys and secrets in hex by name: DLMS has `encryption`, `authentication`, `password`."""
     period: Seconds | None = None
     mpan: str = ""
     """The supply number that Glow shows."""

@@ -12,6 +12,8 @@ USUAL = {
     "cjt188": {"baud": "2400", "format": "8E1"},
     "dlt698": {"baud": "9600", "format": "8E1"},
     "gdw376": {"baud": "9600", "format": "8E1"},
+    "dlms-hdlc": {"baud": "9600", "format": "8N1"},
+    "dlms-push": {"baud": "2400", "format": "8E1"},
     "modbus": {"baud": "9600", "format": "8N1"},
     "p1": {"baud": "115200", "format": "8N1"},
     "tic": {"baud": "1200", "format": "7E1"},

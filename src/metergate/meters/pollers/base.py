@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +26,8 @@ class Target:
     key: bytes | None = None
     registers: tuple[str, ...] = ()
     map: str = ""
+    keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Further keys and secrets by name, where the protocol has more than one."""
 
 
 def read_key(path: Path) -> bytes:

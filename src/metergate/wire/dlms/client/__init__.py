@@ -6,6 +6,7 @@ what one does with them.
 
 from __future__ import annotations
 
+from metergate.errors import MetergateError
 from metergate.wire.base import Dialogue
 from metergate.wire.dlms.apdu import Attribute
 from metergate.wire.dlms.client.client import Client, NotDone, NotGiven
@@ -24,6 +25,8 @@ def recover(transport: Transport, entrance: Entrance) -> Dialogue[None]:
     try:
         yield from public.associate()
         told = yield from public.get(Attribute(1, entrance.counters, 2))
-        entrance.lift(told.number + 1)
-    finally:
+    except MetergateError:
         yield from public.release()
+        raise
+    yield from public.release()
+    entrance.lift(told.number + 1)

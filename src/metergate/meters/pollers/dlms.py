@@ -1,0 +1,263 @@
+"""Asking meters of DLMS/COSEM, over HDLC and over the TCP wrapper."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from metergate.errors import ConfigError, MetergateError, NoAnswer
+from metergate.meters.counters import CounterFile
+from metergate.meters.pollers.base import Poller, Target, answered
+from metergate.model import (
+    Command,
+    Connect,
+    Disconnect,
+    LimitPower,
+    Medium,
+    MeterIdentity,
+    Obis,
+    Reading,
+    SetClock,
+    SetPassword,
+)
+from metergate.model.command import Outcome
+from metergate.wire.base import Dialogue, Options, Telegram
+from metergate.wire.dlms.acse import Context, Mechanism
+from metergate.wire.dlms.client import Client, Entrance, orders, profile, recover
+from metergate.wire.dlms.client.meter import Known, Zone, registers
+from metergate.wire.dlms.security import Counter, Heard, KeySet, SecurityControl
+from metergate.wire.dlms.transport import Transport
+from metergate.wire.dlms.wrapper import client as wrapper
+from metergate.wire.hdlc import client as hdlc
+from metergate.wire.hdlc.address import Address
+
+T = TypeVar("T")
+USUAL = ("1-0:1.8.0", "1-0:2.8.0", "1-0:16.7.0", "1-0:1.7.0", "1-0:32.7.0", "1-0:31.7.0", "1-0:14.7.0")
+"""Both energies, power, voltage and current of phase 1, frequency."""
+CLIENTS = {Mechanism.NONE: 16, Mechanism.LOW: 17}
+"""The client's address that goes with a mechanism; 1 with the others."""
+AUTHENTICATIONS = {mechanism.name.lower(): mechanism for mechanism in Mechanism}
+TITLE = b"MGT\0\0\0\0\x01"
+KEY = 16
+PROFILE_GROUPS = (98, 99)
+"""Group C of what is a profile itself."""
+
+
+@dataclass(slots=True)
+class _Meter:
+    """What is remembered of a meter between two questions."""
+
+    counter: Counter
+    heard: Heard = field(default_factory=Heard)
+    known: Known = field(default_factory=Known)
+    title: bytes = b""
+
+
+class DlmsPoller(Poller):
+    """DLMS/COSEM. The address is `[CLIENT/]DEVICE[:PHYSICAL]`, as `16/1:17`; the device is 1 where it is left out.
+
+    Registers are OBIS codes, those of another class than Register with its number in front: `4/1-0:1.6.0`.
+    Keys of a target by name: `encryption`, `authentication`, `password` (or secret), `master`; `key` alone is the
+    encryption key and behind it the authentication key.
+    Options: `authentication` (none, low, md5, sha1, gmac, sha256; by default what the keys are for), `ciphered`,
+    `suite`, `title` (ours, hex), `general`, `dedicated`, `counters` (folder), `counter` (name of the meter's counter of
+    us, 0-0:43.1.0), `timezone` (of meters that tell none), `inverted` (their deviation has the other sign), `profile`
+    (1-0:99.1.0), `events` (0-0:99.98.0), `timeout` (seconds).
+    """
+
+    def __init__(self, options: Options, name: str = "dlms-hdlc") -> None:
+        self._name, self._options = name, options
+        zone = options.get("timezone")
+        self._zone = Zone(ZoneInfo(str(zone)) if zone else None, options.get("inverted") is True)
+        self._profile = Obis.parse(str(options.get("profile", "1-0:99.1.0")))
+        self._events = Obis.parse(str(options.get("events", "0-0:99.98.0")))
+        self._meters: dict[str, _Meter] = {}
+        self._counters: dict[str, Counter] = {}
+
+    # ---- questions ----
+    def read(self, target: Target) -> Dialogue[Telegram]:
+        """The target's registers, or the usual ones."""
+        wanted = [_register(text) for text in target.registers or USUAL]
+
+        def work(client: Client) -> Dialogue[tuple[Reading, ...]]:
+            return registers(client, target.id, wanted, self._zone, self._known(target).known)
+
+        return self._answered(target, work)
+
+    def profile(self, target: Target, register: str, begin: datetime, end: datetime) -> Dialogue[Telegram]:
+        """The profile of that name, or what the usual load profile says of the register of that name."""
+        code = Obis.parse(register)
+        whole = code.c in PROFILE_GROUPS
+        readings = yield from self._rows(target, code if whole else self._profile, begin, end)
+        chosen = readings if whole else tuple(one for one in readings if one.obis == code)
+        return answered(self._name, _identity(target), chosen)
+
+    def events(self, target: Target, begin: datetime, end: datetime) -> Dialogue[Telegram]:
+        """The event log: codes as text."""
+        readings = yield from self._rows(target, self._events, begin, end)
+        texts = tuple(replace(one, value=None if one.value is None else str(one.value)) for one in readings)
+        return answered(self._name, _identity(target), texts)
+
+    def _rows(self, target: Target, name: Obis, begin: datetime, end: datetime) -> Dialogue[tuple[Reading, ...]]:
+        known = self._known(target).known
+
+        def work(client: Client) -> Dialogue[tuple[Reading, ...]]:
+            return profile.readings(client, target.id, name, begin, end, self._zone, known)
+
+        return self._session(target, work)
+
+    def execute(self, target: Target, command: Command, now: datetime) -> Dialogue[Outcome]:
+        """Relay (read back), clock (read back), power limit, password."""
+        if command.expires is not None and now >= command.expires:
+            return Outcome.EXPIRED
+        order = self._order(command, now)
+        if order is None:
+            return Outcome.UNSUPPORTED
+        try:
+            return (yield from self._session(target, order))
+        except NoAnswer:
+            return Outcome.NO_ANSWER
+
+    def _order(self, command: Command, now: datetime) -> Callable[[Client], Dialogue[Outcome]] | None:
+        match command:
+            case Connect() | Disconnect():
+                return lambda client: orders.relay(client, isinstance(command, Connect))
+            case SetClock(time=time):
+                return lambda client: orders.set_clock(client, time or now, self._zone)
+            case LimitPower(watts=int(watts)):
+                return lambda client: orders.limit(client, watts)
+            case SetPassword(new=new) if new:
+                return lambda client: orders.change_secret(client, new.encode())
+        return None
+
+    # ---- sessions ----
+    def _answered(self, target: Target, work: Callable[[Client], Dialogue[tuple[Reading, ...]]]) -> Dialogue[Telegram]:
+        readings = yield from self._session(target, work)
+        return answered(self._name, _identity(target), readings)
+
+    def _session(self, target: Target, work: Callable[[Client], Dialogue[T]]) -> Dialogue[T]:
+        """Associate, work, release."""
+        client = yield from self._opened(target)
+        try:
+            found = yield from work(client)
+        except MetergateError:
+            yield from client.release()
+            raise
+        yield from client.release()
+        return found
+
+    def _opened(self, target: Target) -> Dialogue[Client]:
+        door, known = self._entrance(target), self._known(target)
+        number, device, physical = _address(target.address, door.mechanism)
+        if door.counted and door.counter.last == 0 and door.counters:
+            yield from recover(self._transport(CLIENTS[Mechanism.NONE], device, physical), door)
+        client = Client(self._transport(number, device, physical), door)
+        yield from client.associate()
+        known.title = client.meter_title
+        return client
+
+    def _transport(self, number: int, device: int, physical: int | None) -> Transport:
+        given = self._options.get("timeout")
+        if self._name == "dlms-wrapper":
+            return wrapper.Link(number, device, wrapper.Settings(float(str(given))) if given else None)
+        return hdlc.Link(number, Address(device, physical), hdlc.Settings(float(str(given))) if given else None)
+
+    # ---- the way in ----
+    def _known(self, target: Target) -> _Meter:
+        """What is remembered of the meter; its counter is that of its key."""
+        kept = self._meters.get(target.id)
+        if kept is None:
+            kept = self._meters[target.id] = _Meter(self._counter(target))
+        return kept
+
+    def _counter(self, target: Target) -> Counter:
+        """One for each key, also where meters share it."""
+        folder, keys = self._options.get("counters"), key_set(target)
+        if not keys.encryption:
+            return Counter()
+        mark = hashlib.sha256(b"counter" + self._title + keys.encryption).hexdigest()[:16]
+        if mark not in self._counters:
+            file = CounterFile(Path(str(folder)) / mark)
+            self._counters[mark] = Counter(file.load(), file.store) if folder else Counter()
+        return self._counters[mark]
+
+    @property
+    def _title(self) -> bytes:
+        return bytes.fromhex(str(self._options.get("title", TITLE.hex())))
+
+    def _entrance(self, target: Target) -> Entrance:
+        keys, secret, known = key_set(target), target.keys.get("password", b""), self._known(target)
+        mechanism = self._mechanism(keys, secret)
+        ciphered = self._options.get("ciphered", mechanism is Mechanism.GMAC)
+        suite = self._options.get("suite", 0)
+        return Entrance(
+            mechanism,
+            Context.LN_CIPHERED if ciphered else Context.LN,
+            secret,
+            keys,
+            self._title if ciphered or mechanism.high else b"",
+            known.title,
+            SecurityControl(suite if isinstance(suite, int) else 0),
+            known.counter,
+            known.heard,
+            general=self._options.get("general") is True,
+            dedicated=self._options.get("dedicated") is True,
+            counters=Obis.parse(str(self._options.get("counter", "0-0:43.1.0"))).octets,
+        )
+
+    def _mechanism(self, keys: KeySet, secret: bytes) -> Mechanism:
+        given = str(self._options.get("authentication", ""))
+        if given:
+            if given not in AUTHENTICATIONS:
+                raise ConfigError(f"unknown authentication {given!r}: there are {', '.join(AUTHENTICATIONS)}")
+            return AUTHENTICATIONS[given]
+        return Mechanism.GMAC if keys.encryption else Mechanism.LOW if secret else Mechanism.NONE
+
+
+def key_set(target: Target) -> KeySet:
+    """The target's keys. ConfigError for a single key of another length than one or two keys of suite 0."""
+    named: Mapping[str, bytes] = target.keys
+    encryption, authentication = named.get("encryption", b""), named.get("authentication", b"")
+    if target.key and not encryption:
+        if len(target.key) not in (KEY, 2 * KEY):
+            raise ConfigError("the key of a DLMS meter is the encryption key, or that and the authentication key")
+        encryption, authentication = target.key[:KEY], authentication or target.key[KEY:]
+    return KeySet(encryption, authentication, named.get("broadcast", b""), master=named.get("master", b""))
+
+
+def _address(text: str, mechanism: Mechanism) -> tuple[int, int, int | None]:
+    """Client, logical device, physical address. ConfigError."""
+    client, _, server = text.rpartition("/")
+    device, _, physical = server.partition(":")
+    try:
+        return (
+            int(client) if client else CLIENTS.get(mechanism, 1),
+            int(device) if device else 1,
+            int(physical) if physical else None,
+        )
+    except ValueError:
+        raise ConfigError(f"{text!r} is no DLMS address: write [CLIENT/]DEVICE[:PHYSICAL], as 16/1:17") from None
+
+
+def _register(text: str) -> tuple[int, Obis]:
+    number, _, code = text.rpartition("/")
+    return int(number) if number.isdecimal() else 3, Obis.parse(code)
+
+
+def _identity(target: Target) -> MeterIdentity:
+    return MeterIdentity(target.id, medium=Medium.ELECTRICITY)
+
+
+def hdlc_poller(options: Options) -> DlmsPoller:
+    """DLMS over HDLC."""
+    return DlmsPoller(options)
+
+
+def wrapper_poller(options: Options) -> DlmsPoller:
+    """DLMS over the wrapper."""
+    return DlmsPoller(options, "dlms-wrapper")

@@ -17,7 +17,8 @@ from metergate.sim.household import Household
 class MeterSpec:
     """A simulated meter of household number `home`.
 
-    `kind`: for CJ/T 188 the meter type (16 cold water, 48 gas ...), for M-Bus and wireless M-Bus the device type.
+    `kind`: for CJ/T 188 the meter type (16 cold water, 48 gas ...), for M-Bus and wireless M-Bus the device type,
+    for P1 the version or country (`sim.meters.p1`), for TIC the mode.
     `key` (hex) encrypts radio telegrams in security `mode`; `every` seconds between pushed telegrams; `digits` of the
     register before it rolls over; `stuck` since; `silent` does not answer; `channel` at a collector; `map` of a Modbus
     meter.

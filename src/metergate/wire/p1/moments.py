@@ -17,7 +17,7 @@ _MILLENNIUM = datetime(2000, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
 
 
-@lru_cache(8192)
+@lru_cache(2048)
 def moment(text: str, winter: int = CENTRAL_EUROPE) -> datetime | None:
     """The instant of a time stamp; None for a date that cannot be (`632525252525W`: the meter has none).
 

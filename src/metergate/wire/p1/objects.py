@@ -54,7 +54,7 @@ Row = tuple[Slot, Cell | None, Cell | None]
 """Slot, value (None: absent), time stamp of its own (None: the telegram's)."""
 
 
-@lru_cache(16384)
+@lru_cache(4096)
 def register(
     meter: str, code: str, unit: Unit | None, places: int, quantity: str | None, storage: int, subunit: int
 ) -> Register:
@@ -148,7 +148,7 @@ def _more(notes: tuple[str, ...], note: str | None) -> tuple[str, ...]:
     return notes if note is None else (*notes, note)
 
 
-@lru_cache(16384)
+@lru_cache(4096)
 def _slot(
     meter: str,
     code: str,

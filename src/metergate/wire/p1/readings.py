@@ -107,7 +107,7 @@ def _old(row: Row) -> Row:
     return Slot(changed, slot.kind, slot.status, (*slot.notes, "of a device that was replaced")), value, stamp
 
 
-@lru_cache(8192)
+@lru_cache(4096)
 def number(text: str) -> tuple[Decimal, int]:
     """Digits as exact value and as the integer of all its digits. ValueError where they are none."""
     return Decimal(text), int(text.replace(".", "", 1))

@@ -83,7 +83,7 @@ class Slot:
     kind: str
 
 
-@lru_cache(8192)
+@lru_cache(4096)
 def slot(meter: str, label: str) -> Slot:
     """The slot of a label's value. `address` is the label as sent."""
     code, unit = LABELS.get(label, (None, None))

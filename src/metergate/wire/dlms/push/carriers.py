@@ -191,6 +191,8 @@ class Carrier:
 
     def feed(self, data: bytes) -> Iterator[Carried]:
         """Take in bytes; yield what they complete."""
+        if not data:
+            return
         if self._chosen is None:
             self._head += data
             self._position += len(data)

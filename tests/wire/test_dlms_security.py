@@ -286,6 +286,18 @@ def test_initiate_uses_the_global_key_even_where_one_is_dedicated() -> None:
     assert one.seal(b"\x0f\0")[0] == 0xDC
 
 
+def test_the_broadcast_key_has_a_counter_of_its_own() -> None:
+    keys = KeySet(KEYS.encryption, KEYS.authentication, broadcast=bytes(16))
+    channel, everybody = Channel(keys, METER, TITLE), SecurityControl(broadcast=True)
+    assert channel.open(security.seal(GET, keys, TITLE, 5).encode()) == GET
+    told = security.seal(GET, keys, TITLE, 5, everybody).encode()
+    assert channel.open(told) == GET
+    with pytest.raises(Replay):
+        channel.open(told)
+    with pytest.raises(BadValue, match="empty"):
+        channel.seal(b"")
+
+
 def test_less_protection_than_agreed() -> None:
     channel = Channel(KEYS, METER, TITLE)
     with pytest.raises(Unprotected, match="in clear"):

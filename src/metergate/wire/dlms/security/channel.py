@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metergate.errors import KeyMissing, Unprotected, WrongKey
+from metergate.errors import BadValue, KeyMissing, Unprotected, WrongKey
 from metergate.wire.dlms.security.ciphered import DED, GLO, Ciphered, is_ciphered, parse, seal
 from metergate.wire.dlms.security.control import Counter, Heard, KeySet, SecurityControl
 
@@ -12,7 +12,8 @@ class Channel:
 
     `mine` and `theirs` are system titles, `counter` what we send with, `heard` what we heard last under the global
     keys. `control` is how we protect, and the least that we accept. With a dedicated key services use it, with counters
-    that begin anew; `general` wraps all in general-glo or general-ded ciphering.
+    that begin anew (it must be a new key in each association); `general` wraps all in general-glo or general-ded
+    ciphering. What comes under the broadcast key has a counter of its own.
     """
 
     def __init__(
@@ -33,14 +34,16 @@ class Channel:
         self.counter = counter or Counter()
         self.heard = heard or Heard()
         self.general = general
-        self._dedicated_counter = Counter()
-        self._dedicated_heard = Heard()
+        self._dedicated = Counter()
+        self._heard = {"encryption": self.heard, "dedicated": Heard(), "broadcast": Heard()}
 
     def seal(self, apdu: bytes) -> bytes:
         """Our APDU for the wire. KeyMissing; BadValue when the counter is used up."""
+        if not apdu:
+            raise BadValue("an empty APDU")
         dedicated = bool(self.keys.dedicated) and (apdu[0] in DED or apdu[0] not in GLO)
         general = self.general or apdu[0] not in (DED if dedicated else GLO)
-        counter = (self._dedicated_counter if dedicated else self.counter).next()
+        counter = (self._dedicated if dedicated else self.counter).next()
         return seal(apdu, self.keys, self.mine, counter, self.control, dedicated=dedicated, general=general).encode()
 
     def open(self, octets: bytes) -> bytes:
@@ -53,7 +56,7 @@ class Channel:
             raise Unprotected("an APDU in clear in a ciphered context")
         found = parse(octets)
         self._allowed(found)
-        heard = self._dedicated_heard if found.dedicated else self.heard
+        heard = self._heard[found.key]
         heard.check(found.counter)
         plain = found.open(self.keys, self.theirs)
         if found.control.authenticated:

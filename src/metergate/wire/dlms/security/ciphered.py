@@ -62,14 +62,15 @@ class Ciphered:
         sender = self.title or title
         if len(sender) != TITLE:
             raise BadValue(f"the sender's system title has {len(sender)} bytes, not {TITLE}")
-        plain = unprotect(self.payload, self.control, nonce(sender, self.counter), keys, self._key)
+        plain = unprotect(self.payload, self.control, nonce(sender, self.counter), keys, self.key)
         expected = PLAIN_OF.get(self.tag)
         if expected is not None and plain[:1] != bytes((expected,)):
             raise WrongKey("what was decrypted is not the kind of APDU that its tag promises")
         return plain
 
     @property
-    def _key(self) -> str:
+    def key(self) -> str:
+        """The name of the key in a `KeySet`."""
         return "dedicated" if self.dedicated else "broadcast" if self.control.broadcast else "encryption"
 
 
@@ -107,7 +108,7 @@ def seal(
     if tag is None:
         raise Unsupported("this kind of APDU is only protected by general ciphering")
     bare = Ciphered(tag, control, counter, b"", title if general else b"")
-    payload = protect(apdu, control, nonce(title, counter), keys, bare._key)
+    payload = protect(apdu, control, nonce(title, counter), keys, bare.key)
     return Ciphered(tag, control, counter, payload, bare.title)
 
 

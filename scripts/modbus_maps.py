@@ -174,10 +174,6 @@ def text(table: Row) -> tuple[str, str]:
         f'model = "{model}"',
         'protocol = "modbus"',
         'medium = "electricity"',
-        "",
-        "[match]",
-        f'manufacturer = ["{brand}"]',
-        f'model = ["{model}"]',
     ]
     lines = [*head, *(line for one in points for line in _lines(one)), *_example(points)]
     return f"{stem}_modbus", "\n".join(lines) + "\n"

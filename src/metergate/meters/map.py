@@ -112,7 +112,7 @@ class MeterMap:
     """One model. `name` is the file's name; `options` go to the protocol's decoder.
 
     Modbus meters tell nothing of their values, so that their maps have a `[[point]]` for each; the rows follow from
-    them.
+    them, and the match from brand and model, which are said of a meter that was read by the map.
     """
 
     brand: str
@@ -130,6 +130,8 @@ class MeterMap:
     def __post_init__(self) -> None:
         if self.point and not self.register:
             object.__setattr__(self, "register", tuple(map(_row, self.point)))
+        if self.point and not self.match.sharpness:
+            object.__setattr__(self, "match", Match(manufacturer=(self.brand,), model=(self.model,)))
         names = [row.name for row in self.register]
         for name in names:
             if names.count(name) > 1:

@@ -12,7 +12,7 @@ from metergate.model import Obis, Reading, Register, Unit
 from metergate.wire.base import Found, Problem, Telegram, received
 from metergate.wire.dlms.push import PushReceiver
 
-CORPUS = Path(os.environ.get("METERGATE_CORPORA", Path(__file__).parents[2] / "../shared/corpora")) / "dlms"
+CORPUS = Path(os.environ.get("METERGATE_CORPORA", Path(__file__).parents[1] / "../shared/corpora")) / "dlms"
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EK, AK = bytes(range(16)), bytes(range(0xD0, 0xE0))
 KEYS = {"encryption": EK, "authentication": AK}

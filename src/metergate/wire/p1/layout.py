@@ -19,9 +19,9 @@ from metergate.wire.p1.frame import TAIL
 from metergate.wire.p1.objects import CLOCK, NUMBER, Cell, Slot
 from metergate.wire.p1.readings import Content, Texts
 
-PER_LENGTH = 16
+PER_LENGTH = 8
 """Layouts of one length kept at most; the oldest goes first."""
-TRIES, HITS_PER_TRY = 64, 8
+TRIES, HITS_PER_TRY = 16, 64
 """After so many layouts learnt, another one is learnt only for so many frames that were read by one."""
 END = 8
 """Bytes of `!XXXX` CR LF, and one that counts."""

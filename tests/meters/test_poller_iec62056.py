@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,11 +17,14 @@ from metergate.links.loop import pair
 from metergate.meters.driver import Line
 from metergate.meters.pollers import POLLERS, Poller, Target
 from metergate.model import Disconnect, Obis, Outcome, Quality, SetClock
+from metergate.sim import specs
 from metergate.sim.bank import Bank
 from metergate.sim.clock import SimClock
+from metergate.sim.household import Household
 from metergate.sim.line import Line as Bus
-from metergate.wire.base import Dialogue, Responder, Telegram
-from metergate.wire.iec62056 import Access, Identification, Meter, Setup, reader
+from metergate.sim.meters import Pusher, responder, source
+from metergate.wire.base import Dialogue, Responder, Telegram, received
+from metergate.wire.iec62056 import Access, Identification, Meter, Receiver, Setup, reader
 from metergate.wire.iec62056.datasets import DataSet, data_set
 from metergate.wire.iec62056.profile import Channel, Section
 
@@ -140,6 +143,34 @@ async def test_a_meter_without_programming_mode() -> None:
     async with asked([meter("x")]) as line:
         with pytest.raises(Unsupported):
             await line.ask(poller().profile(TARGET, "1.5.0", NOW, NOW))
+
+
+async def test_simulated_meters_show_what_their_household_counts() -> None:
+    home = Household(5, pv_watts=4000, since=date(2026, 11, 1))
+    everyone = specs.Bank((home,), (), installed=datetime(2026, 11, 1, tzinfo=UTC))
+    spec = specs.MeterSpec("iec62056-21", "4711", 0)
+    counted = source(spec, everyone)
+    async with asked([responder(spec, everyone)]) as line:
+        telegram = await line.ask(poller().read(Target("4711", "4711")))
+        shown = {reading.obis: reading.value for reading in telegram.readings if reading.unit}
+        assert shown == {code: counted(code, NOW) for code in shown if code}
+        assert len(shown) == 5
+        password = Target("4711", "4711", b"00000000")
+        begin = NOW - timedelta(hours=6)
+        profile = await line.ask(poller().profile(password, "1.5.0", begin, NOW))
+    mean = [((counted(IMPORT, at) or 0) - (counted(IMPORT, at - QUARTER) or 0)) * 4 for at in quarters(begin, NOW)]
+    assert [reading.value for reading in profile.readings] == mean
+    (pushed,) = Pusher(replace(spec, protocol="iec62056-d"), everyone).frames(NOW)
+    (heard,) = received(Receiver(), pushed)
+    assert isinstance(heard, Telegram)
+    assert {reading.obis: reading.value for reading in heard.readings if reading.unit} == shown
+
+
+QUARTER = timedelta(minutes=15)
+
+
+def quarters(begin: datetime, end: datetime) -> list[datetime]:
+    return [begin + number * QUARTER for number in range((end - begin) // QUARTER)]
 
 
 @asynccontextmanager

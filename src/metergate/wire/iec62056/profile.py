@@ -45,8 +45,7 @@ def is_profile(one: DataSet) -> bool:
 def section(one: DataSet) -> Section:
     """A data set as a section. BadValue where its brackets do not add up."""
     begin, status, period, count = (item.text for item in one.items[:HEAD])
-    channels = int(count) if count.isdecimal() else -1
-    minutes = int(period) if period.isdecimal() else 0 if not period else -1
+    channels, minutes = _whole(count), _whole(period) if period else 0
     if not 0 <= channels <= CHANNELS or minutes < 0:
         raise BadValue(f"{one.address}({begin}): {count!r} channels every {period!r} minutes")
     named, values = one.items[HEAD : HEAD + 2 * channels], one.items[HEAD + 2 * channels :]
@@ -103,6 +102,11 @@ def profile_readings(
                 yield Reading(register, None, None, instant, received, state, Quality.ABSENT, surety, "empty", notes)
             else:
                 yield Reading(register, value, None, instant, received, state, quality, surety, None, notes)
+
+
+def _whole(text: str) -> int:
+    """A number of up to five digits; -1 for anything else."""
+    return int(text) if text.isdecimal() and len(text) <= 5 else -1
 
 
 def _hexadecimal(text: str) -> bool:

@@ -201,7 +201,10 @@ class Receiver:
                 head["values"] = nameless
             quality = Quality.GOOD if doubt is None else Quality.SUSPECT
             notes = () if doubt is None else (doubt,)
-            found = readings(meter.id if meter else "", sets, self.settings.utc_offset, at, quality, notes)
+            try:
+                found = readings(meter.id if meter else "", sets, self.settings.utc_offset, at, quality, notes)
+            except DecodeError as error:
+                problems = (Problem(error.code, readout.offset, error.reason),)
         size = len(readout.octets)
         return Telegram(NAME, readout.offset, size, doubt != WRONG, readout.octets, meter, head, found, problems)
 

@@ -56,6 +56,8 @@ MEDIA = {
     9: Medium.WARM_WATER,
 }
 """What is measured, by group A."""
+LONGEST = 32
+"""Characters of an address that may be a code."""
 _FULL = re.compile(r"\d{1,3}-\d{1,3}:")
 NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 """A number, without the blanks that may stand around it."""
@@ -79,7 +81,7 @@ def unit_of(text: str) -> Unit | None:
 def obis_of(address: str, volume: bool = False) -> Obis | None:
     """The code of an address, in full or reduced (then of electricity, unless it counts a `volume`); None if none."""
     reduced = not _FULL.match(address)
-    if reduced and volume:
+    if (reduced and volume) or len(address) > LONGEST:
         return None
     if address == "F.F":
         return Obis(1, 0, 97, 97, 0)
@@ -100,7 +102,7 @@ def heat_code(address: str, unit: Unit | None) -> tuple[Obis | None, str] | None
     if found is None or unit not in HEAT_UNITS:
         return None
     code, quantity = found
-    if code and storage.isdecimal() and int(storage) < 256:
+    if code and storage.isdecimal() and len(storage) <= 3 and int(storage) < 256:
         code = Obis(code.a, code.b, code.c, code.d, code.e, int(storage))
     return code, quantity
 

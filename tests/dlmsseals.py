@@ -43,3 +43,16 @@ class Wrapper(Seal):
 
     def right(self, frame: bytes) -> bool:
         return len(frame) > 8 and frame[:2] == b"\0\1" and int.from_bytes(frame[6:8], "big") == len(frame) - 8
+
+
+class Pushed(Hdlc):
+    """A push in one HDLC frame or more: all of them right, whatever stands between them."""
+
+    def right(self, frame: bytes) -> bool:
+        return any(super(Pushed, self).right(frame[: end + 1]) for end in _flags(frame)) and any(
+            super(Pushed, self).right(frame[begin:]) for begin in _flags(frame)
+        )
+
+
+def _flags(frame: bytes) -> list[int]:
+    return [at for at, octet in enumerate(frame) if octet == 0x7E]

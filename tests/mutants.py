@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from dialogues import Talk
-from dlmsseals import Hdlc, Wrapper
+from dlmsseals import Hdlc, Pushed, Wrapper
 from metergate.errors import DECODE_CODES
 from metergate.meters.pollers import POLLERS, Target
 from metergate.model import Obis
@@ -32,6 +32,7 @@ from metergate.sim.specs import Bank, MeterSpec
 from metergate.wire import protocols
 from metergate.wire.base import Found, Problem, Receiver, Responder, Telegram
 from metergate.wire.contract import respond
+from metergate.wire.dlms.push.writer import blocks, hdlc_frames
 from metergate.wire.gdw376.frame import Frame as Gdw376Frame
 from metergate.wire.gdw376.frame import unit
 from metergate.wire.gdw376.terminal import Terminal
@@ -114,7 +115,8 @@ def _slaves() -> list[bytes]:
 def _energy_meter() -> list[bytes]:
     content = bytes.fromhex("010000112620") + b"\x11"
     items = ("00010000", "00020000", "02010100", "02030000")
-    questions = [content + bytes(octet + 0x33 & 255 for octet in bytes.fromhex(di)[::-1]) for di in items]
+    asked = [bytes.fromhex(di)[::-1] for di in items] + [bytes.fromhex("01000406 03 0012221126"), b"\x10\xa0"]
+    questions = [content + bytes(octet + 0x33 & 255 for octet in each) for each in asked]
     return _answered(MeterSpec("dlt645", "202611000001", 0), *(Dlt645().close(each).hex() for each in questions))
 
 
@@ -156,6 +158,14 @@ def _readouts() -> list[bytes]:
 
 
 P01 = b"R5\x02P.01(2611211200;2611211400)"
+
+
+def _lists() -> list[bytes]:
+    """What a meter pushes by itself: in one frame, in segments, in blocks, and a frame that carries none."""
+    (push,) = _pushed("dlms-push", 0)[:1]
+    apdu = push[push.index(b"\xe6\xe7\x00") + 3 : -3]
+    segments, parts = hdlc_frames(apdu, size=100), blocks(apdu, 100)
+    return [push, b"".join(segments), b"".join(frame for part in parts for frame in hdlc_frames(part)), segments[0]]
 
 
 def _collector() -> list[bytes]:
@@ -273,6 +283,9 @@ MAKERS: dict[str, Callable[[], Line]] = {
         _line("tic", Tic(), _frames("linky/frames.jsonl") + _texts("tic", 0, 1)), options={"groups": "strict"}
     ),
     "dlms-hdlc": lambda: _line("dlms-hdlc", Hdlc(), _frames("dlms/hdlc.jsonl", "dlms/sessions.jsonl"), silent=b"\x7e"),
+    "dlms-push": lambda: replace(
+        _line("dlms-push", Pushed(), _frames("dlms/han_push.jsonl") + _lists()), options={"layer": "hdlc"}
+    ),
     "dlms-wrapper": lambda: _line("dlms-wrapper", Wrapper(), _frames("dlms/wrapper.jsonl")),
     "modbus": lambda: _line("modbus", Modbus(), _registers("modbus")),
     "modbus-tcp": lambda: _line("modbus-tcp", ModbusTcp(), _registers("modbus-tcp")),

@@ -18,12 +18,14 @@ SENDERS = 8
 """Senders on one line whose unfinished messages are kept; the oldest goes first."""
 LIMIT = 64 * 1024
 """Most bytes of one message."""
+HORIZON = LIMIT
+"""A message that is not whole so many bytes after its beginning is given up."""
 LLC = (bytes.fromhex("e6e700"), bytes.fromhex("e6e600"))
 _BLOCK = 0xE0
 
 
 class Message(NamedTuple):
-    """A whole APDU: where its first frame begins, up to where its last one ends, all its frames, and itself."""
+    """A whole APDU: where its first frame begins, up to where its last one ends, all that lies between, and itself."""
 
     offset: int
     end: int
@@ -34,19 +36,17 @@ class Message(NamedTuple):
 @dataclass(slots=True)
 class _Unfinished:
     offset: int
-    frames: list[bytes] = field(default_factory=list)
     parts: list[bytes] = field(default_factory=list)
     end: int = 0
     size: int = 0
 
-    def add(self, end: int, frame: bytes, part: bytes) -> None:
-        self.frames.append(frame)
+    def add(self, end: int, part: bytes) -> None:
         self.parts.append(part)
         self.end = end
         self.size += len(part)
 
     def message(self) -> Message:
-        return Message(self.offset, self.end, b"".join(self.frames), b"".join(self.parts))
+        return Message(self.offset, self.end, b"", b"".join(self.parts))
 
 
 class Assembly:
@@ -57,12 +57,15 @@ class Assembly:
         self._blocks: dict[bytes, _Unfinished] = {}
 
     def add(
-        self, offset: int, frame: bytes, sender: bytes, part: bytes, more: bool, number: int | None = None
+        self, place: tuple[int, int], sender: bytes, part: bytes, more: bool, number: int | None = None
     ) -> Iterator[Message | Problem]:
         """Take a frame that carries `part` of a message, of which `more` follows; yield what is complete.
 
-        `number`: which segment it is, from 0, where the frame tells.
+        `place`: where the frame begins and ends; `number`: which segment it is, from 0, where the frame tells. The
+        messages are still without `data`.
         """
+        offset, end = place
+        yield from self._expire(offset - HORIZON)
         begun = self._segments.pop(sender, None)
         if begun is not None and number == 0:
             yield self._lost(begun, "another message begins before this one ends")
@@ -71,7 +74,7 @@ class Assembly:
             yield Problem("truncated", offset, f"segment {number} without the one before")
             return
         run = begun or _Unfinished(offset)
-        run.add(offset + len(frame), frame, part)
+        run.add(end, part)
         if run.size > LIMIT:
             yield Problem("bad_value", run.offset, f"a message is longer than {LIMIT} bytes")
         elif more:
@@ -84,6 +87,11 @@ class Assembly:
         yield from [self._lost(run, "a segment is spoilt") for run in self._segments.values()]
         self._segments.clear()
 
+    def _expire(self, before: int) -> Iterator[Problem]:
+        for unfinished in (self._segments, self._blocks):
+            for sender in [sender for sender, run in unfinished.items() if run.offset < before]:
+                yield self._lost(unfinished.pop(sender), "the rest of the message never came")
+
     def silence(self) -> Iterator[Problem]:
         """The line went quiet: what is unfinished is given up."""
         unfinished = [*self._segments.values(), *self._blocks.values()]
@@ -92,11 +100,14 @@ class Assembly:
         self._blocks.clear()
 
     def _lost(self, run: _Unfinished, why: str) -> Problem:
-        return Problem("truncated", run.offset, f"{why}: {run.size} bytes in {len(run.frames)} frames are dropped")
+        return Problem("truncated", run.offset, f"{why}: {run.size} bytes in {len(run.parts)} parts are dropped")
 
     def _whole(self, sender: bytes, message: Message) -> Iterator[Message | Problem]:
         octets = message.apdu[3:] if message.apdu[:3] in LLC else message.apdu
         whole = message._replace(apdu=octets)
+        if not octets:
+            yield Problem("bad_value", message.offset, "an LLC header without an APDU")
+            return
         if octets[:1] != b"\xe0":
             yield whole
             return
@@ -118,7 +129,7 @@ class Assembly:
             yield Problem("truncated", message.offset, f"block {block.block} without those before it")
             return
         run = begun or _Unfinished(message.offset)
-        run.add(message.end, message.data, block.raw)
+        run.add(message.end, block.raw)
         if run.size > LIMIT:
             self._blocks.pop(sender, None)
             yield Problem("bad_value", run.offset, f"a message is longer than {LIMIT} bytes")

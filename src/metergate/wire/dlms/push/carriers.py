@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 from metergate.bits import sum8
 from metergate.errors import BadChecksum, BadValue, ConfigError, DecodeError
 from metergate.wire.base import Problem
-from metergate.wire.dlms.push.assembly import LIMIT, Assembly, Message, bare
+from metergate.wire.dlms.push.assembly import HORIZON, LIMIT, Assembly, Message, bare
 from metergate.wire.hdlc.frame import FLAG, header_size
 from metergate.wire.hdlc.framer import Framer
 from metergate.wire.hunt import Catch, Hunter
 
 Carried = Message | Problem
 MBUS_START = 0x68
+PAST = HORIZON + (1 << 17)
+"""Bytes that are kept of a stream: the longest wait for a message, the longest frame and what came with it."""
 _WRAPPER = b"\x00\x01"
 _SEGMENTED = 0x08
 
 
-class Frames:
+class Frames(ABC):
     """A carrier whose frames a hunter finds."""
 
     def __init__(self, hunter: Hunter) -> None:
         self._hunter = hunter
         self._assembly = Assembly()
+        self._past = bytearray()
 
     @property
     def position(self) -> int:
@@ -36,24 +40,34 @@ class Frames:
 
     def feed(self, data: bytes) -> Iterator[Carried]:
         """Take in bytes; yield what they complete."""
+        self._past += data
         for catch in self._hunter.feed(data):
             yield from self._caught(catch)
+        if len(self._past) > 2 * PAST:
+            del self._past[:-PAST]
 
     def silence(self) -> Iterator[Carried]:
         """Give up what is unfinished."""
         for catch in self._hunter.silence():
             yield from self._caught(catch)
         yield from self._assembly.silence()
+        self._past.clear()
 
     def _caught(self, catch: Catch) -> Iterator[Carried]:
         if isinstance(catch, Problem):
             yield catch
             yield from self._assembly.interrupted()
         else:
-            yield from self._frame(*catch)
+            for item in self._frame(*catch):
+                yield item if isinstance(item, Problem) else item._replace(data=self._between(item.offset, item.end))
 
+    def _between(self, begin: int, end: int) -> bytes:
+        base = self.position - len(self._past)
+        return bytes(self._past[begin - base : end - base])
+
+    @abstractmethod
     def _frame(self, offset: int, frame: bytes) -> Iterator[Carried]:
-        raise NotImplementedError
+        """What a right frame completes."""
 
 
 class HdlcFrames(Frames):
@@ -69,7 +83,9 @@ class HdlcFrames(Frames):
         if (control & 1 and control & 0xEF != 0x03) or not information:
             yield Problem("unsupported", offset, f"a frame with control {control:02X} carries no push")
             return
-        yield from self._assembly.add(offset, frame, frame[3:size], information, bool(frame[1] & _SEGMENTED))
+        yield from self._assembly.add(
+            (offset, offset + len(frame)), frame[3:size], information, bool(frame[1] & _SEGMENTED)
+        )
 
 
 class MbusFrames(Frames):
@@ -84,7 +100,7 @@ class MbusFrames(Frames):
             yield Problem("unsupported", offset, f"CI {segment:02X} carries no DLMS")
             return
         sender = bytes((control, frame[5])) + frame[7:9]
-        yield from self._assembly.add(offset, frame, sender, frame[9:-2], segment < 0x10, segment & 15)
+        yield from self._assembly.add((offset, offset + len(frame)), sender, frame[9:-2], segment < 0x10, segment & 15)
 
 
 def _mbus_measure(octets: bytes | bytearray, at: int) -> int:
@@ -109,7 +125,7 @@ class Wrappers(Frames):
         super().__init__(Hunter(0x00, _wrapper_measure, lambda frame, offset: None))
 
     def _frame(self, offset: int, frame: bytes) -> Iterator[Carried]:
-        yield from self._assembly.add(offset, frame, frame[2:6], frame[8:], False)
+        yield from self._assembly.add((offset, offset + len(frame)), frame[2:6], frame[8:], False)
 
 
 def _wrapper_measure(octets: bytes | bytearray, at: int) -> int:

@@ -26,6 +26,8 @@ _CODES = {
     Tag.INT64: "q",
     Tag.UINT64: "Q",
 }
+_UNSTEADY = (*LISTS, Tag.COMPACT_ARRAY, Tag.FLOAT32, Tag.FLOAT64)
+"""Values that only the general decoder reads."""
 Place = tuple[int, int, str]
 """Offset, size and struct code of a field."""
 
@@ -72,7 +74,7 @@ def learn(
 
     `told`: its items and rows; `clock`: the 12 octets of the time that holds; `header`: its fields.
     """
-    if found.kind != "data-notification" or any(item.value.tag in (Tag.FLOAT32, Tag.FLOAT64) for item, _ in told):
+    if found.kind != "data-notification" or any(item.value.tag in _UNSTEADY for item, _ in told):
         return None
     pattern = _Pattern(octets, found)
     for item, row in told:

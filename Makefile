@@ -48,11 +48,13 @@ setup: .make/test .make/web .make/packages ## install everything the tests need
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-.make/test: requirements/test.txt requirements/sparkplug-oracle.txt pyproject.toml | .make/uv
+.make/test: requirements/test.txt requirements/sparkplug-oracle.txt requirements/sdm-oracle.txt pyproject.toml | .make/uv
 	@$(BIN)/uv pip install --quiet --require-hashes -r requirements/test.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
 	@$(BIN)/uv venv --quiet --clear .venv/sparkplug
 	@$(BIN)/uv pip install --quiet --python .venv/sparkplug/bin/python --require-hashes -r requirements/sparkplug-oracle.txt
+	@$(BIN)/uv venv --quiet --clear .venv/sdm
+	@$(BIN)/uv pip install --quiet --python .venv/sdm/bin/python --require-hashes -r requirements/sdm-oracle.txt
 	@touch $@ .make/run
 
 .make/web: package-lock.json package.json vite.config.js $(shell find src/metergate/station/web/assets -type f 2>/dev/null)

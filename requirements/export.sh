@@ -8,5 +8,6 @@ export_() { "$uv" export --quiet --no-emit-project --no-header --no-annotate --f
 export_ --extra station --group build -o requirements/run.txt
 export_ --extra station --group dev --group oracles -o requirements/test.txt
 export_ --only-group sparkplug-oracle -o requirements/sparkplug-oracle.txt
+export_ --only-group sdm-oracle -o requirements/sdm-oracle.txt
 # The installer that reads these lists, for a machine that has only pip.
 grep -A99 '^uv==' requirements/test.txt | awk 'NR==1 || /^ /{print; next} {exit}' > requirements/uv.txt

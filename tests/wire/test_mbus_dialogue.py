@@ -1,5 +1,6 @@
 """M-Bus masters and slaves: selection, search with collisions, many telegrams, retries, writes, bad lines."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -261,13 +262,58 @@ def test_set_address_with_its_acknowledgement_lost() -> None:
     assert meter.address == 5
 
 
-def test_set_baud() -> None:
+@dataclass
+class Fast:
+    """A slave that only understands its own baud rate."""
+
+    slave: Slave
+    line: Callable[[], int]
+    stuck: bool = False
+
+    def receive(self, data: bytes, now: datetime) -> Iterator[bytes]:
+        before = self.slave.baud
+        if self.line() == before:
+            yield from list(self.slave.receive(data, now))
+        if self.stuck:
+            self.slave.baud = before
+
+    def silence(self) -> None:
+        self.slave.silence()
+
+
+def at_speed(slave: Slave, stuck: bool = False, **more: Fault) -> Talk:
+    talk = Talk([], **more)  # type: ignore[arg-type]
+    talk.meters.append(Fast(slave, lambda: talk.bauds[-1] if talk.bauds else 2400, stuck))
+    return talk
+
+
+@pytest.mark.parametrize("target", [1, Secondary("12345678")])
+def test_set_baud(target: int | Secondary) -> None:
     meter = heat("12345678", 1)
-    Talk([meter]).run(reader.set_baud(1, 9600))
-    assert (meter.baud, meter.written) == (9600, [(0xBD, b"")])
+    talk = at_speed(meter)
+    fast = talk.run(reader.set_baud(target, 9600))
+    assert (meter.baud, meter.written, talk.bauds, fast.baud) == (9600, [(0xBD, b"")], [9600], 9600)
+    assert values(talk.run(reader.read(target, settings=fast))) == HEAT
     with pytest.raises(BadValue, match="19200"):
-        Talk([meter]).run(reader.set_baud(1, 9601))
+        talk.run(reader.set_baud(1, 9601))
     assert Settings(baud=300).timeout > Settings(baud=9600).timeout > 0.5
+
+
+def test_set_baud_with_its_acknowledgement_lost() -> None:
+    acks = iter((True, False, False, False, True))
+    meter = heat("12345678", 1)
+    talk = at_speed(meter, up=lambda data: [data] if data != b"\xe5" or next(acks, True) else [])
+    assert talk.run(reader.set_baud(1, 9600)).baud == 9600
+    assert (meter.baud, meter.written) == (9600, [(0xBD, b"")])
+
+
+def test_a_slave_that_stays_at_its_baud_rate() -> None:
+    meter = heat("12345678", 1)
+    talk = at_speed(meter, stuck=True)
+    with pytest.raises(NoAnswer):
+        talk.run(reader.set_baud(1, 9600))
+    assert talk.bauds == [9600, 2400]
+    assert values(talk.run(reader.read(1))) == HEAT
 
 
 def test_a_repeated_write_is_done_once() -> None:

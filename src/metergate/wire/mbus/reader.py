@@ -7,12 +7,12 @@ after a right answer, so that an answer that got lost is asked for again and non
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from metergate.errors import ApplicationError, BadChecksum, BadValue, DecodeError, NoAnswer, Refused
 from metergate.model import Reading
-from metergate.wire.base import MORE, Ask, Dialogue, Problem, Telegram
+from metergate.wire.base import MORE, Ask, Dialogue, Problem, Retune, Telegram
 from metergate.wire.mbus.dib import Dib
 from metergate.wire.mbus.frame import (
     BROADCAST,
@@ -342,15 +342,27 @@ def set_address(target: Target, new: int, settings: Settings | None = None) -> D
     yield from initialise(new, settings)
 
 
-def set_baud(target: Target, baud: int, settings: Settings | None = None) -> Dialogue[None]:
-    """Tell the slave to change its baud rate; it acknowledges at the old one. Then the line must follow.
+def set_baud(target: Target, baud: int, settings: Settings | None = None) -> Dialogue[Settings]:
+    """Tell the slave to change its baud rate, follow it, and see that it answers; the settings to go on with.
 
-    BadValue for a rate that M-Bus does not have; else as `write`.
+    The acknowledgement comes at the old rate. Where the slave does not answer at the new one the line goes back and it
+    is NoAnswer or BadChecksum. BadValue for a rate that M-Bus does not have.
     """
+    settings = settings or Settings()
     code = next((ci for ci, rate in BAUD.items() if rate == baud), None)
     if code is None:
         raise BadValue(f"{baud} is no baud rate of M-Bus: {', '.join(map(str, BAUD.values()))}")
-    yield from write(target, code, b"", settings)
+    try:
+        yield from write(target, code, b"", settings)
+    except (NoAnswer, BadChecksum):
+        pass  # only its acknowledgement may be lost: the new rate tells
+    yield Retune(baud)
+    try:
+        yield from _begin(target, replace(settings, baud=baud))
+    except (NoAnswer, BadChecksum):
+        yield Retune(settings.baud)
+        raise
+    return replace(settings, baud=baud)
 
 
 def clock_record(local: datetime, *, seconds: bool = False) -> bytes:

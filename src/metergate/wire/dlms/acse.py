@@ -6,21 +6,29 @@ and come out again at their place, so that what is canonical is encoded as it ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
 from metergate.bits import Cursor
-from metergate.errors import BadValue, Truncated, Unsupported
+from metergate.errors import BadValue, Unsupported
+from metergate.wire.dlms.ber import (
+    INTEGER,
+    OCTETS,
+    OID,
+    Element,
+    Elements,
+    element,
+    elements,
+    inner,
+    joined,
+    number,
+    tlv,
+)
 
 AARQ, AARE, RLRQ, RLRE = 0x60, 0x61, 0x62, 0x63
 _OBJECT = bytes.fromhex("60857405 08")
 _REQUIREMENTS = bytes.fromhex("0780")
-_OCTETS, _OID, _INTEGER = 0x04, 0x06, 0x02
 _USER_INFORMATION = 0xBE
-
-Element = tuple[int, bytes]
-"""A BER tag and its content."""
 
 
 class Context(IntEnum):
@@ -122,25 +130,25 @@ class Aarq:
 
     def encode(self) -> bytes:
         """BER, elements by their tag numbers."""
-        return _sealed(
+        return joined(
             AARQ,
-            (0xA1, _tlv(_OID, _OBJECT + bytes((1, self.context)))),
-            (0xA6, _tlv(_OCTETS, self.title) if self.title else None),
-            (0xA7, _tlv(_OCTETS, self.certificate) if self.certificate else None),
+            (0xA1, tlv(OID, _OBJECT + bytes((1, self.context)))),
+            (0xA6, tlv(OCTETS, self.title) if self.title else None),
+            (0xA7, tlv(OCTETS, self.certificate) if self.certificate else None),
             (0x8A, None if self.mechanism is None else _REQUIREMENTS),
             (0x8B, None if self.mechanism is None else _OBJECT + bytes((2, self.mechanism))),
-            (0xAC, None if self.authentication is None else _tlv(0x80, self.authentication)),
-            (_USER_INFORMATION, _tlv(_OCTETS, self.user_information) if self.user_information else None),
+            (0xAC, None if self.authentication is None else tlv(0x80, self.authentication)),
+            (_USER_INFORMATION, tlv(OCTETS, self.user_information) if self.user_information else None),
             *self.others,
         )
 
     @classmethod
-    def of(cls, elements: list[Element]) -> Aarq:
-        """The request with these elements."""
-        found = _Elements(elements)
+    def of(cls, content: bytes) -> Aarq:
+        """The request with this content."""
+        found = Elements(content)
         return cls(
-            found.context,
-            found.mechanism(0x8A, 0x8B),
+            _context(found),
+            _mechanism(found, 0x8A, 0x8B),
             found.octets(0xA6),
             found.value(0xAC),
             found.octets(_USER_INFORMATION),
@@ -165,30 +173,30 @@ class Aare:
 
     def encode(self) -> bytes:
         """BER, elements by their tag numbers."""
-        why = _tlv(0xA0 | self.diagnostic.source, _tlv(_INTEGER, bytes((self.diagnostic.code,))))
-        return _sealed(
+        why = tlv(0xA0 | self.diagnostic.source, tlv(INTEGER, bytes((self.diagnostic.code,))))
+        return joined(
             AARE,
-            (0xA1, _tlv(_OID, _OBJECT + bytes((1, self.context)))),
-            (0xA2, _tlv(_INTEGER, bytes((self.result,)))),
+            (0xA1, tlv(OID, _OBJECT + bytes((1, self.context)))),
+            (0xA2, tlv(INTEGER, bytes((self.result,)))),
             (0xA3, why),
-            (0xA4, _tlv(_OCTETS, self.title) if self.title else None),
-            (0xA5, _tlv(_OCTETS, self.certificate) if self.certificate else None),
+            (0xA4, tlv(OCTETS, self.title) if self.title else None),
+            (0xA5, tlv(OCTETS, self.certificate) if self.certificate else None),
             (0x88, None if self.mechanism is None else _REQUIREMENTS),
             (0x89, None if self.mechanism is None else _OBJECT + bytes((2, self.mechanism))),
-            (0xAA, None if self.authentication is None else _tlv(0x80, self.authentication)),
-            (_USER_INFORMATION, _tlv(_OCTETS, self.user_information) if self.user_information else None),
+            (0xAA, None if self.authentication is None else tlv(0x80, self.authentication)),
+            (_USER_INFORMATION, tlv(OCTETS, self.user_information) if self.user_information else None),
             *self.others,
         )
 
     @classmethod
-    def of(cls, elements: list[Element]) -> Aare:
-        """The answer with these elements."""
-        found = _Elements(elements)
+    def of(cls, content: bytes) -> Aare:
+        """The answer with this content."""
+        found = Elements(content)
         return cls(
-            found.context,
-            _result(found.number(0xA2)),
-            _diagnostic(found.take(0xA3)),
-            found.mechanism(0x88, 0x89),
+            _context(found),
+            _result(found),
+            _diagnostic(found),
+            _mechanism(found, 0x88, 0x89),
             found.octets(0xA4),
             found.value(0xAA),
             found.octets(_USER_INFORMATION),
@@ -207,10 +215,10 @@ class _Release:
 
     def encode(self) -> bytes:
         """BER, elements by their tag numbers."""
-        return _sealed(
+        return joined(
             RLRQ if isinstance(self, Rlrq) else RLRE,
             (0x80, None if self.reason is None else bytes((self.reason,))),
-            (_USER_INFORMATION, _tlv(_OCTETS, self.user_information) if self.user_information else None),
+            (_USER_INFORMATION, tlv(OCTETS, self.user_information) if self.user_information else None),
             *self.others,
         )
 
@@ -231,17 +239,16 @@ Acse = Aarq | Aare | Rlrq | Rlre
 def decode(octets: bytes) -> Acse:
     """One of the four. Truncated, BadValue, or Unsupported for another tag or an unknown context or mechanism."""
     cursor = Cursor(octets)
-    tag, content = _element(cursor)
+    tag, content = element(cursor)
     if cursor.left:
         raise BadValue(f"{cursor.left} bytes after the end", cursor.at)
     if tag not in (AARQ, AARE, RLRQ, RLRE):
         raise Unsupported(f"tag {tag:02X} is none of AARQ, AARE, RLRQ, RLRE")
-    elements = list(_elements(content))
     if tag == AARQ:
-        return Aarq.of(elements)
+        return Aarq.of(content)
     if tag == AARE:
-        return Aare.of(elements)
-    found = _Elements(elements)
+        return Aare.of(content)
+    found = Elements(content)
     reason = found.take(0x80)
     if reason is not None and len(reason) != 1:
         raise BadValue(f"the reason has {len(reason)} bytes, not one")
@@ -249,105 +256,17 @@ def decode(octets: bytes) -> Acse:
     return kind(None if reason is None else reason[0], found.octets(_USER_INFORMATION), found.others)
 
 
-# --- BER -------------------------------------------------------------------------------------------------------------
-def _tlv(tag: int, content: bytes) -> bytes:
-    size = len(content)
-    if size < 0x80:
-        return bytes((tag, size)) + content
-    length = size.to_bytes(-(-size.bit_length() // 8), "big")
-    return bytes((tag, 0x80 | len(length))) + length + content
+def _context(found: Elements) -> Context:
+    return Context(_name(inner(found.needed(0xA1), OID, 0xA1), 1, range(1, 5)))
 
 
-def _sealed(tag: int, *elements: tuple[int, bytes | None]) -> bytes:
-    present = [(inner, content) for inner, content in elements if content is not None]
-    present.sort(key=lambda element: element[0] & 0x1F)
-    return _tlv(tag, b"".join(_tlv(inner, content) for inner, content in present))
-
-
-def _element(cursor: Cursor) -> Element:
-    tag, size = cursor.byte(), cursor.byte()
-    if size & 0x80:
-        count = size & 0x7F
-        if not 1 <= count <= 4:
-            raise BadValue(f"a length of {count} bytes", cursor.offset)
-        size = cursor.uint(count, "big")
-    return tag, cursor.take(size)
-
-
-def _elements(content: bytes) -> Iterator[Element]:
-    cursor = Cursor(content)
-    while cursor.left:
-        yield _element(cursor)
-
-
-def _inner(content: bytes, wanted: int, what: int) -> bytes:
-    """The content of the one element inside of another."""
-    found = list(_elements(content))
-    if len(found) != 1 or found[0][0] != wanted:
-        raise BadValue(f"element {what:02X} does not hold one element {wanted:02X}")
-    return found[0][1]
-
-
-class _Elements:
-    """The elements of one APDU by tag; whatever is not taken stays in `others`."""
-
-    def __init__(self, elements: list[Element]) -> None:
-        self._by_tag = dict(elements)
-        if len(self._by_tag) != len(elements):
-            raise BadValue("an element comes twice")
-
-    @property
-    def others(self) -> tuple[Element, ...]:
-        return tuple(sorted(self._by_tag.items()))
-
-    def take(self, tag: int) -> bytes | None:
-        return self._by_tag.pop(tag, None)
-
-    def octets(self, tag: int) -> bytes:
-        content = self.take(tag)
-        return b"" if content is None else _inner(content, _OCTETS, tag)
-
-    def value(self, tag: int) -> bytes | None:
-        """An authentication value; forms other than a character string are left in `others`."""
-        content = self._by_tag.get(tag)
-        if content is None or content[:1] != b"\x80":
-            return None
-        del self._by_tag[tag]
-        return _inner(content, 0x80, tag)
-
-    def number(self, tag: int) -> int:
-        content = self.take(tag)
-        if content is None:
-            raise Truncated(f"element {tag:02X} is missing")
-        return _number(_inner(content, _INTEGER, tag))
-
-    @property
-    def context(self) -> Context:
-        content = self.take(0xA1)
-        if content is None:
-            raise Truncated("element A1, the application context, is missing")
-        return Context(_name(_inner(content, _OID, 0xA1), 1, range(1, 5)))
-
-    def mechanism(self, requirements: int, tag: int) -> Mechanism | None:
-        """The mechanism; the element that only says that there is one goes with it."""
-        content = self.take(tag)
-        if content is None:
-            return None
-        self.take(requirements)
-        return Mechanism(_name(content, 2, range(8)))
-
-
-def _number(content: bytes) -> int:
-    if len(content) != 1:
-        raise BadValue(f"a number of {len(content)} bytes, not of one")
-    return content[0]
-
-
-def _result(value: int) -> Result:
-    try:
-        return Result(value)
-    except ValueError:
-        raise BadValue(f"{value} is no association result") from None
+def _mechanism(found: Elements, requirements: int, tag: int) -> Mechanism | None:
+    """The mechanism; the element that only says that there is one goes with it."""
+    content = found.take(tag)
+    if content is None:
+        return None
+    found.take(requirements)
+    return Mechanism(_name(content, 2, range(8)))
 
 
 def _name(octets: bytes, arc: int, known: range) -> int:
@@ -357,11 +276,16 @@ def _name(octets: bytes, arc: int, known: range) -> int:
     return octets[-1]
 
 
-def _diagnostic(content: bytes | None) -> Diagnostic:
-    if content is None:
-        raise Truncated("element A3 is missing")
-    elements = list(_elements(content))
-    if len(elements) != 1 or elements[0][0] not in (0xA1, 0xA2):
+def _result(found: Elements) -> Result:
+    value = number(inner(found.needed(0xA2), INTEGER, 0xA2))
+    if value not in tuple(Result):
+        raise BadValue(f"{value} is no association result")
+    return Result(value)
+
+
+def _diagnostic(found: Elements) -> Diagnostic:
+    inside = list(elements(found.needed(0xA3)))
+    if len(inside) != 1 or inside[0][0] not in (0xA1, 0xA2):
         raise BadValue("element A3 holds no diagnostic of ACSE's user or provider")
-    tag, inner = elements[0]
-    return Diagnostic(Source(tag & 0x1F), _number(_inner(inner, _INTEGER, tag)))
+    tag, content = inside[0]
+    return Diagnostic(Source(tag & 0x1F), number(inner(content, INTEGER, tag)))

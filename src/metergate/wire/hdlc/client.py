@@ -20,6 +20,8 @@ from metergate.wire.hdlc.window import Receiving, Sending
 
 _KEPT = 16
 """Most unasked APDUs that are kept."""
+_BABBLE = 1 << 16
+"""Bytes in one turn after which nobody is listened to any more: seven frames are a quarter of it."""
 _DRAINED = 16
 """Most pieces of an older connection that are waited out."""
 
@@ -113,11 +115,7 @@ class Link:
 
     def disconnect(self) -> Dialogue[None]:
         """DISC until UA or DM; a meter that keeps silent is left alone."""
-        self.connected = False
-        try:
-            yield from self._unnumbered(Kind.DISC)
-        except (NoAnswer, BadChecksum):
-            self._dirty = True
+        yield from self._leave(self.settings.tries)
 
     # --- turns -------------------------------------------------------------------------------------------------------
     def _converse(self) -> Dialogue[bytes]:
@@ -161,8 +159,10 @@ class Link:
         """Send, and hear what comes until the turn is ours again or nothing more comes."""
         turn, framer = _Turn(), Framer()
         step: Ask | More = Ask(b"".join(frame.octets for frame in frames), self.settings.timeout)
-        while turn.final is None:
+        heard = 0
+        while turn.final is None and heard < _BABBLE:
             chunk = yield step
+            heard += len(chunk)
             for frame in self._frames(framer, chunk, turn):
                 self._take(frame, turn)
             if not chunk:
@@ -209,14 +209,16 @@ class Link:
         yield Ask(b"", self.settings.poll)
 
     # --- the connection itself ---------------------------------------------------------------------------------------
-    def _unnumbered(self, kind: Kind, information: bytes = b"") -> Dialogue[Frame]:
+    def _unnumbered(self, kind: Kind, information: bytes = b"", tries: int = 0) -> Dialogue[Frame]:
         """Send until UA or DM comes. NoAnswer, BadChecksum."""
         turn = _Turn()
-        for _ in range(self.settings.tries):
+        for _ in range(tries or self.settings.tries):
             turn, framer = _Turn(garbled=turn.garbled), Framer()
             step: Ask | More = Ask(self._frame(kind, information, POLL).octets, self.settings.timeout)
-            while True:
+            heard = 0
+            while heard < _BABBLE:
                 chunk = yield step
+                heard += len(chunk)
                 for frame in self._frames(framer, chunk, turn):
                     if frame.kind in (Kind.UA, Kind.DM):
                         return frame
@@ -229,8 +231,16 @@ class Link:
     def _frame(self, kind: Kind, information: bytes = b"", poll: int = 0) -> Frame:
         return Frame(self.server, self.client, kind | poll, information)
 
+    def _leave(self, tries: int) -> Dialogue[None]:
+        self.connected = False
+        try:
+            yield from self._unnumbered(Kind.DISC, tries=tries)
+        except (NoAnswer, BadChecksum):
+            self._dirty = True
+
     def _give_up(self, garbled: bool) -> Dialogue[None]:
-        yield from self.disconnect()
+        """One DISC, so that the meter knows too if it hears us."""
+        yield from self._leave(1)
         self._dirty = True
         raise self._silent(garbled)
 

@@ -284,7 +284,8 @@ MAKERS: dict[str, Callable[[], Line]] = {
     ),
     "dlms-hdlc": lambda: _line("dlms-hdlc", Hdlc(), _frames("dlms/hdlc.jsonl", "dlms/sessions.jsonl"), silent=b"\x7e"),
     "dlms-push": lambda: replace(
-        _line("dlms-push", Pushed(), _frames("dlms/han_push.jsonl") + _lists()), options={"layer": "hdlc"}
+        _line("dlms-push", Pushed(), _frames("dlms/han_push.jsonl") + _lists(), silent=b"\x7e"),
+        options={"layer": "hdlc"},
     ),
     "dlms-wrapper": lambda: _line("dlms-wrapper", Wrapper(), _frames("dlms/wrapper.jsonl")),
     "modbus": lambda: _line("modbus", Modbus(), _registers("modbus")),

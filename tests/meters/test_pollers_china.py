@@ -10,8 +10,23 @@ import pytest
 from dialogues import NOW, Talk
 from metergate.errors import Unsupported
 from metergate.meters.pollers import POLLERS, Target
-from metergate.model import Connect, Disconnect, Freeze, LimitPower, Obis, Outcome, SetClock
+from metergate.model import (
+    Connect,
+    Disconnect,
+    Freeze,
+    LimitPower,
+    Obis,
+    Outcome,
+    Season,
+    SetClock,
+    SetPassword,
+    SetTariffTable,
+    Switching,
+)
+from metergate.wire.dlt645 import Meter as Meter645
+from metergate.wire.dlt645 import schedule
 from metergate.wire.dlt698.meter import Meter as Meter698
+from metergate.wire.gdw376.terminal import Terminal
 
 ADDRESS = "202611220001"
 INSTALLED = datetime(2025, 1, 1, tzinfo=UTC)
@@ -32,7 +47,10 @@ def shown(at: datetime = NOW) -> Decimal:
     return value
 
 
-MAKERS: dict[str, Callable[[], Any]] = {"dlt698": lambda: Meter698(ADDRESS, source, INSTALLED, tariffs=0)}
+MAKERS: dict[str, Callable[[], Any]] = {
+    "dlt645": lambda: Meter645(ADDRESS, source, INSTALLED),
+    "dlt698": lambda: Meter698(ADDRESS, source, INSTALLED, tariffs=0),
+}
 
 
 @pytest.fixture(params=MAKERS)
@@ -92,3 +110,125 @@ def test_the_load_profile_of_698(table: str, rows: int) -> None:
         assert (one.value, str(one.obis)) == (shown(one.meter_time), "1-0:1.8.0")
     with pytest.raises(Unsupported):
         talk.run(poller.profile(TARGET, "1-0:99.8.0", NOW, NOW))
+
+
+@pytest.mark.parametrize(("table", "rows"), [("", 96), ("hourly/", 24), ("daily/", 1)])
+def test_the_load_profile_of_645(table: str, rows: int) -> None:
+    poller, talk = POLLERS["dlt645"]({}), Talk([MAKERS["dlt645"]()])
+    telegram = talk.run(poller.profile(TARGET, f"{table}1-0:1.8.0", NOW - timedelta(days=1), NOW))
+    assert len(telegram.readings) == rows
+    for one in telegram.readings:
+        assert one.meter_time is not None
+        assert (one.value, str(one.obis)) == (shown(one.meter_time), "1-0:1.8.0")
+    for register in ("1-0:99.8.0", "weekly/1-0:1.8.0"):
+        with pytest.raises(Unsupported):
+            talk.run(poller.profile(TARGET, register, NOW, NOW))
+
+
+WEEK = (1, 1, 1, 1, 1, 2, 2)
+DAYS = ((Switching(6, 0, 1), Switching(22, 30, 2)), (Switching(0, 0, 2),))
+SEASONS = (Season(1, 1, WEEK), Season(7, 15, (3, 3, 3, 3, 3, 2, 2)))
+
+
+def test_a_tariff_calendar_is_written_read_back_and_counts_from_its_time() -> None:
+    meter = MAKERS["dlt645"]()
+    poller, talk = POLLERS["dlt645"]({}), Talk([meter])
+    order = SetTariffTable("1", ADDRESS, None, (*DAYS, DAYS[1]), SEASONS, NOW + timedelta(days=1))
+    assert talk.run(poller.execute(TARGET, order, NOW)) is Outcome.DONE
+    waiting = talk.run(schedule.read_calendar(ADDRESS, waiting=True))
+    assert waiting == schedule.Calendar.of(order)
+    assert waiting.rest == (5, 6)
+    assert not talk.run(schedule.second_counts(ADDRESS))
+    talk.now += timedelta(days=2)
+    assert talk.run(schedule.second_counts(ADDRESS))
+    assert talk.run(schedule.read_calendar(ADDRESS)) == waiting
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        SetTariffTable("1", ADDRESS),
+        SetTariffTable("1", ADDRESS, None, DAYS, (Season(1, 1, (1, 2, 1, 2, 1, 2, 3)),)),
+        SetTariffTable("1", ADDRESS, None, DAYS, (Season(1, 1, WEEK), Season(2, 1, (1,) * 7))),
+        SetTariffTable("1", ADDRESS, None, (tuple(Switching(hour, 0, 1) for hour in range(15)),)),
+        SetPassword("1", ADDRESS, None, 2, "000000", "12345"),
+    ],
+)
+def test_what_a_meter_cannot_hold_is_not_sent(order: Any) -> None:
+    talk = Talk([MAKERS["dlt645"]()])
+    assert talk.run(POLLERS["dlt645"]({}).execute(TARGET, order, NOW)) is Outcome.UNSUPPORTED
+    assert talk.asked == 0
+
+
+@pytest.mark.parametrize("edition", ["dlt645", "dlt645-1997"])
+def test_a_password_is_changed_and_never_shown(edition: str) -> None:
+    meter = MAKERS["dlt645"]()
+    poller, talk = POLLERS[edition]({}), Talk([meter])
+    order = SetPassword("1", ADDRESS, None, 2, "000000", "135791")
+    assert "135791" not in repr(order)
+    assert talk.run(poller.execute(TARGET, order, NOW)) is Outcome.DONE
+    assert talk.run(poller.execute(TARGET, order, NOW)) is Outcome.REFUSED
+    meter.state.clock_error = timedelta(minutes=4)
+    clock = SetClock("3", ADDRESS)
+    assert talk.run(poller.execute(TARGET, clock, NOW)) is Outcome.REFUSED
+    keyed = Target(ADDRESS, ADDRESS, bytes.fromhex("02135791"))
+    assert talk.run(poller.execute(keyed, clock, NOW)) is Outcome.DONE
+    assert abs(meter.state.clock_error) < timedelta(seconds=5)
+
+
+def test_1997_does_what_it_can() -> None:
+    meter = MAKERS["dlt645"]()
+    poller, talk = POLLERS["dlt645-1997"]({}), Talk([meter])
+    found = {str(one.obis): one.value for one in talk.run(poller.read(TARGET)).readings}
+    assert (found["1-0:1.8.0"], found["1-0:32.7.0"]) == (shown(), Decimal(230))
+    assert talk.run(poller.execute(TARGET, Disconnect("1", ADDRESS), NOW)) is Outcome.UNSUPPORTED
+    for question in (poller.profile(TARGET, "1-0:1.8.0", NOW, NOW), poller.events(TARGET, NOW, NOW)):
+        with pytest.raises(Unsupported):
+            talk.run(question)
+
+
+# --- through a terminal ----------------------------------------------------------------------------------------------
+TERMINAL = "02001234"
+
+
+def concentrator() -> tuple[Terminal, Meter645]:
+    meter = Meter645(ADDRESS, source, INSTALLED)
+    return Terminal(TERMINAL, {1: source}, [meter], tariffs=0), meter
+
+
+def test_the_same_meter_by_645_and_through_a_terminal() -> None:
+    terminal, meter = concentrator()
+    poller, target = POLLERS["gdw376"]({}), Target(ADDRESS, f"{TERMINAL}/{ADDRESS}")
+    forwarded = Talk([terminal]).run(poller.read(target))
+    directly = Talk([meter]).run(POLLERS["dlt645"]({}).read(TARGET))
+    assert forwarded.readings == directly.readings
+    assert forwarded.meter == directly.meter
+    talk, later = Talk([terminal]), NOW + timedelta(hours=1)
+    assert talk.run(poller.execute(target, Disconnect("1", ADDRESS, later), NOW)) is Outcome.DONE
+    assert meter.state.relay_open
+    assert len(talk.run(poller.profile(target, "daily/1-0:1.8.0", NOW - timedelta(days=3), NOW)).readings) == 3
+    assert [one.value for one in talk.run(poller.events(target, NOW - timedelta(days=1), later)).readings] == [
+        "RELAY_OPENED"
+    ]
+
+
+def test_a_point_of_a_terminal() -> None:
+    terminal, _ = concentrator()
+    talk, poller, target = Talk([terminal]), POLLERS["gdw376"]({}), Target("p1", f"{TERMINAL}:1")
+    for _ in range(3):  # read again later, it is not the answer of before
+        found = {str(one.obis): one.value for one in talk.run(poller.read(target)).readings}
+        assert (found["1-0:1.8.0"], found["1-0:32.7.0"]) == (shown(talk.now), Decimal("230.1"))
+        talk.now += timedelta(hours=1)
+    begin, end = NOW - timedelta(days=3), NOW.replace(hour=4, minute=0)
+    curve = talk.run(poller.profile(target, "1-0:1.8.0", begin, end)).readings
+    assert len(curve) == (end - begin) // timedelta(minutes=15) + bool((end - begin) % timedelta(minutes=15))
+    assert all(one.meter_time and one.value == shown(one.meter_time) for one in curve)
+    terminal.report(14, NOW)
+    assert [one.value for one in talk.run(poller.events(target, begin, NOW + timedelta(days=1))).readings] == ["ERC14"]
+    terminal.state.clock_error = timedelta(minutes=4)
+    assert talk.run(poller.execute(target, SetClock("1", "p1"), talk.now)) is Outcome.DONE
+    assert abs(terminal.state.clock_error) < timedelta(seconds=5)
+    assert talk.run(poller.execute(target, Disconnect("2", "p1"), talk.now)) is Outcome.DONE
+    assert terminal.state.tripped == 1
+    with pytest.raises(Unsupported):
+        talk.run(poller.profile(target, "1-0:99.8.0", begin, end))

@@ -13,7 +13,7 @@ from metergate.errors import ApplicationError, BadChecksum, DecodeError, NoAnswe
 from metergate.model import Obis, Reading
 from metergate.model.command import Outcome
 from metergate.wire.base import Ask, Responder
-from metergate.wire.dlt645 import Frame, Meter, dialogue
+from metergate.wire.dlt645 import Frame, Meter, dialogue, dialogue97
 from metergate.wire.dlt645.core import Prepaid
 from metergate.wire.dlt645.dialogue import Authority, Line
 from metergate.wire.dlt645.items import PARAMETERS, item
@@ -382,7 +382,7 @@ def test_a_bad_line_never_shuffles_parts_of_1997(seed: int) -> None:
 
 
 def test_a_valve_of_1997_is_written() -> None:
-    sent = dialogue.write_1997("000000000007", 0xC03A, b"\1", b"\2\1\2\3")
+    sent = dialogue97.write("000000000007", 0xC03A, b"\1", b"\2\1\2\3")
     step = next(sent)
     assert isinstance(step, Ask)
     assert Frame.decode(step.data.lstrip(b"\xfe")) == Frame("000000000007", 0x04, b"\x3a\xc0\2\1\2\3\1")

@@ -16,6 +16,11 @@ STEP = timedelta(minutes=5)
 WRONG_LIMIT = 3
 """Wrong passwords until the meter locks for the rest of the day."""
 CLOCK_SET, PROGRAMMED, CLEARED, DEMAND_CLEARED = 0x03300400, 0x03300000, 0x03300100, 0x03300200
+SWITCH = 0x04000106
+"""When the waiting set of tariff tables begins to count."""
+TRIPPED, CLOSED = 0x1D000000, 0x1E000000
+OVER_ZONES, OVER_SLOTS, OVER_TARIFFS = 0x10, 0x20, 0x40
+"""Error octets: more year zones, day slots or tariffs than there can be (DL/T 645-2007)."""
 
 
 def authorise(core: Core, octets: bytes, most: int, now: datetime) -> None:
@@ -73,8 +78,11 @@ def write(core: Core, data: bytes, now: datetime) -> bytes:
     size = sum(field.layout.size for field in fields or ())
     if di >> 24 != 4 or fields is None or di >> 8 == 0x04000C or (size and size != len(value)):
         raise Refusal(NO_DATA)
+    check_schedule(di, value)
+    if di == SWITCH:
+        core.state.second_tables = core.second_tables(now)
     if di in (0x04000101, 0x04000102):
-        _set_clock(core, di, value, data[8:12], now)
+        set_clock_part(core, di == 0x04000101, value, data[8:12], now)
     elif di == 0x04000401:
         set_address(core, value, now)
     else:
@@ -83,9 +91,22 @@ def write(core: Core, data: bytes, now: datetime) -> bytes:
     return b""
 
 
-def _set_clock(core: Core, di: int, value: bytes, operator: bytes, now: datetime) -> None:
+def check_schedule(di: int, value: bytes) -> None:
+    """Refusal where a tariff table is none, or has more rows or tariffs than a meter can hold."""
+    if di >> 16 not in (0x0401, 0x0402):
+        return
+    if len(value) % 3 or not value.hex().isdecimal():
+        raise Refusal(OTHER)
+    if len(value) // 3 > 14:
+        raise Refusal(OVER_SLOTS if di & 0xFF else OVER_ZONES)
+    if di & 0xFF and any(int(f"{tariff:02x}") > 63 for tariff in value[::3]):
+        raise Refusal(OVER_TARIFFS)
+
+
+def set_clock_part(core: Core, date: bool, value: bytes, operator: bytes, now: datetime) -> None:
+    """Set the date (weekday and date) or the time."""
     shown = core.local(now)
-    if di == 0x04000101:
+    if date:
         told = datetime.combine(_moment(value[1:], Format.parse("YYMMDD")), shown.time())
     else:
         octets = value + SECOND.encode(shown)[3:]
@@ -160,7 +181,10 @@ def relay(core: Core, data: bytes, now: datetime) -> bytes:
     action = ACTIONS.get(data[8])
     if action is None or _moment(data[10:]) < core.local(now):
         raise Refusal(OTHER)
+    before = core.state.relay_open
     action(core)
+    if core.state.relay_open is not before:
+        core.note(TRIPPED if core.state.relay_open else CLOSED, SECOND.encode(core.local(now)) + data[4:8])
     return b""
 
 

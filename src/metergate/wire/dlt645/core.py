@@ -65,6 +65,7 @@ class State:
     frozen: list[datetime] = field(default_factory=list)
     schedule: str = "99990000"
     settings: dict[int, bytes] = field(default_factory=dict)
+    second_tables: bool = False
     counts: dict[int, int] = field(default_factory=dict)
     records: dict[int, list[bytes]] = field(default_factory=dict)
     prepaid: Prepaid | None = None
@@ -100,6 +101,12 @@ class Core:
     def instant(self, local: datetime) -> datetime:
         """The true instant at which the meter's clock shows `local`."""
         return local.replace(tzinfo=self.zone) - self.state.clock_error
+
+    def second_tables(self, now: datetime) -> bool:
+        """Whether the second set of tariff tables counts: it changes when the switching time (04000106) has come."""
+        digits = self.state.settings.get(0x04000106, b"")[::-1].hex()
+        come = bool(digits) and digits.isdecimal() and digits <= f"{self.local(now):%y%m%d%H%M}"
+        return self.state.second_tables ^ come
 
     def note(self, event: int, record: bytes) -> None:
         """Count an event (identifier with DI0 = 00) and keep its record."""

@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from metergate.bits import le
 from metergate.errors import BadValue, DecodeError, Truncated, Unsupported
 from metergate.model import Function, Quality, Reading, Register, TimeQuality
-from metergate.wire.dlt645 import items, items97
+from metergate.wire.dlt645 import items, items97, load
 from metergate.wire.dlt645.frame import FAILED, FOLLOWS, Frame
 from metergate.wire.dlt645.items import Item
 from metergate.wire.dlt645.values import NULL, SECRET, Format
 
-BAUD_RATES = {0x04: 1200, 0x08: 2400, 0x10: 4800, 0x20: 9600, 0x40: 19200}
-"""Bit of the rate word -> baud (DL/T 645-2007)."""
+BAUD_RATES = {0x01: 300, 0x02: 600, 0x04: 1200, 0x08: 2400, 0x10: 4800, 0x20: 9600, 0x40: 19200}
+"""Bit of the rate word -> baud (DL/T 645-2007); the two lowest are of 1997."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,8 @@ def _moment(form: str, octets: bytes) -> str | None:
 
 _SPECIAL: dict[int, Callable[[Frame], dict[str, object]]] = {
     0x08: _clock,
+    0x0A: _address,
+    0x0C: _baud,
     0x12: _follow,
     0x13: _address,
     0x14: _write,
@@ -187,6 +189,8 @@ def readings(
 
     Raises what `slots` raises.
     """
+    if kind is E2007 and di >> 24 == 0x06:
+        return tuple(load.readings(meter, payload, received))
     places, over = slots(kind, meter, di, len(payload))
     status = payload[-1] if over else None
     found: list[Reading] = []

@@ -206,13 +206,6 @@ def write(address: str, di: int, value: bytes, who: Authority = AUTHORITY, line:
         raise Refused(f"meter {reply.address} refuses to write {di:08x}: {error_text(reply.error or 0)}")
 
 
-def write_1997(address: str, di: int, value: bytes, password: bytes = b"\0\0\0\0", line: Line = LINE) -> Dialogue[None]:
-    """As `write`, for a meter of 1997: identifier, level and password, value. Water meters: C03A closes, C03B opens."""
-    reply = yield from ask(Frame(address, 0x04, di.to_bytes(2, "little") + password + value), line)
-    if reply.control & FAILED:
-        raise Refused(f"meter {reply.address} refuses to write {di:04x}: {error_text(reply.error or 0)}")
-
-
 def set_clock(address: str, local: datetime, who: Authority = AUTHORITY, line: Line = LINE) -> Dialogue[None]:
     """Set date, weekday (0 is Sunday) and time of one meter; `local` is the time when the order is sent."""
     weekday = bytes((local.isoweekday() % 7,))

@@ -1,4 +1,4 @@
-"""The meter's end of DL/T 645-2007, and reading by the edition of 1997.
+"""The meter's end of DL/T 645-2007, and of the edition of 1997 with a part of its identifiers.
 
 What a register shows comes from a `RegisterSource`, which is asked for any instant: so settlements and freezes are the
 source's values at past instants, and nothing has to be recorded when they happen.
@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 
 from metergate.errors import DecodeError
 from metergate.wire.base import Problem
-from metergate.wire.dlt645 import control, serve
+from metergate.wire.dlt645 import control, control97, serve
 from metergate.wire.dlt645.core import NO_DATA, OTHER, Core, Prepaid, Refusal, RegisterSource, State
-from metergate.wire.dlt645.decode import E1997, edition
+from metergate.wire.dlt645.decode import E1997, Edition, edition
 from metergate.wire.dlt645.frame import BROADCAST, FAILED, FOLLOWS, REPLY, Frame, hunter, matches
 
 FOR_ALL = (0x08, 0x16)
@@ -78,16 +78,23 @@ class Meter(Core):
     def _perform(self, request: Frame, now: datetime) -> tuple[int, bytes]:
         kind = edition(request)
         if request.function == kind.read:
-            return self._read(request.data[: kind.di_size], now, serve.item_1997 if kind is E1997 else serve.item_2007)
+            return self._read(request.data, now, kind)
         if request.function == kind.follow:
             return self._follow(request.data, kind.di_size)
-        perform = control.FUNCTIONS.get(request.function)
+        perform = (control97 if kind is E1997 else control).FUNCTIONS.get(request.function)
         if perform is None:
             raise Refusal(OTHER)
         return 0, perform(self, request.data, now)
 
-    def _read(self, begin: bytes, now: datetime, item: serve.Reader) -> tuple[int, bytes]:
-        octets = item(self, int.from_bytes(begin, "little"), now)
+    def _read(self, data: bytes, now: datetime, kind: Edition) -> tuple[int, bytes]:
+        begin, asked = data[: kind.di_size], data[kind.di_size :]
+        di = int.from_bytes(begin, "little")
+        if kind is E1997:
+            octets = serve.item_1997(self, di, now)
+        elif di >> 24 == 0x06:
+            octets = serve.load_records(self, di, asked, now)
+        else:
+            octets = serve.item_2007(self, di, now)
         if octets is None:
             raise Refusal(NO_DATA)
         most = self.most_data - len(begin) - 1

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from metergate.model import Obis
-from metergate.wire.dlt645 import items, items97
+from metergate.wire.dlt645 import items, items97, load
 from metergate.wire.dlt645.core import Answer, Core
 from metergate.wire.dlt645.items import Field, Item
 from metergate.wire.dlt645.values import Format
@@ -36,6 +36,9 @@ DEFAULTS: dict[int, bytes] = {
     0x04000601: b"\x05",
     0x04000602: b"\x05",
     0x04000603: b"\x50",
+    0x04000801: b"\x7f",
+    0x04000802: b"\x01",
+    **dict.fromkeys(range(0x04000A02, 0x04000A08), b"\x15\0"),
     0x04000B01: b"\0\x01",
     0x04000B02: b"\x99\x99",
     0x04000B03: b"\x99\x99",
@@ -60,12 +63,49 @@ def item_1997(core: Core, di: int, now: datetime) -> bytes | None:
     """As `item_2007`, for two-octet identifiers."""
     parts: list[bytes] = []
     for code, fields in items97.members(di):
-        own = {0xC010: 0x04000101, 0xC011: 0x04000102, 0xC032: 0x04000402, 0xC034: 0x04000402}.get(code)
-        octets = item_2007(core, own, now) if own else _registers(core, fields, now)
+        octets = _one_1997(core, code, fields, now)
         if octets is None:
             break
         parts.append(octets)
     return b"".join(parts) or None
+
+
+OWN_1997 = {0xC010: 0x04000101, 0xC011: 0x04000102, 0xC032: 0x04000402, 0xC034: 0x04000402}
+DEFAULTS_1997 = {
+    0xC020: b"\0",
+    0xC021: b"\0",
+    0xC030: b"\x00\x16\x00",
+    0xC111: b"\x15",
+    0xC112: b"\x01",
+    0xC313: b"\x04",
+}
+"""Parameters of a meter of 1997 as delivered."""
+
+
+def _one_1997(core: Core, code: int, fields: Item, now: datetime) -> bytes | None:
+    if code in core.state.settings:
+        return core.state.settings[code]
+    if code in OWN_1997:
+        return item_2007(core, OWN_1997[code], now)
+    if code >> 12 == 0xB and code >> 8 < 0xB2:
+        return _demand_time(core, code - 0x1000, now)
+    if code >> 12 in (0x9, 0xA) or code >> 8 == 0xB6:
+        return _registers(core, fields, now)
+    return DEFAULTS_1997.get(code)
+
+
+def _demand_time(core: Core, code: int, now: datetime) -> bytes | None:
+    """When a maximum demand occurred: minute, hour, day, month."""
+    fields = items97.item(code)
+    if fields is None:
+        return None
+    at = now if not fields[0].storage else settled(core, fields[0].storage, now)
+    answer = value(core, fields[0], at) if at >= core.installed else None
+    if not isinstance(answer, tuple):
+        return None
+    cleared = core.state.demand_cleared
+    when = cleared if cleared and answer[1] < cleared <= at else answer[1]
+    return bytes.fromhex(f"{core.local(when):%M%H%d%m}")
 
 
 def _one(core: Core, code: int, fields: Item, now: datetime) -> bytes | None:
@@ -98,7 +138,7 @@ def _at(core: Core, fields: Item, at: datetime) -> bytes | None:
         return None
     amount, when = answer if isinstance(answer, tuple) else (answer, at)
     cleared = core.state.demand_cleared
-    if len(fields) > 1 and cleared and when < cleared <= at:
+    if isinstance(answer, tuple) and cleared and when < cleared <= at:
         amount, when = Decimal(0), cleared
     octets = _digits(fields[0], amount)
     return octets + fields[1].layout.encode(core.local(when)) if len(fields) > 1 else octets
@@ -191,13 +231,40 @@ def _frozen(core: Core, code: int, fields: Item, now: datetime) -> bytes | None:
     return _at(core, fields, at)
 
 
+def load_records(core: Core, di: int, asked: bytes, now: datetime) -> bytes | None:
+    """Load records of class DI2: DI0 1 with a count and a time, those from it on; 2 the latest."""
+    number, which = di >> 16 & 0xFF, di & 0xFF
+    if number not in load.CLASSES or di & 0xFF00 or which not in (load.AT_TIME, load.LATEST):
+        return None
+    shown, count = core.local(now), int(asked[:1].hex() or 1)
+    minutes = core.state.settings.get(load.INTERVALS[number], DEFAULTS[load.INTERVALS[number]])
+    step = timedelta(minutes=int(minutes[::-1].hex()) or 15)
+    midnight = shown.replace(hour=0, minute=0, second=0, microsecond=0)
+    at = midnight + (shown - midnight) // step * step
+    if which == load.AT_TIME:
+        text = load.MINUTE.decode(asked[1:6])[0]
+        begin = datetime.fromisoformat(str(text)) if text else shown
+        at = midnight - (midnight - begin) // step * step
+    times = [at + place * step for place in range(count)]
+    kept = [one for one in times if one <= shown and core.instant(one) >= core.installed]
+    return b"".join(_load_record(core, number, one).encode() for one in kept) or None
+
+
+def _load_record(core: Core, number: int, local: datetime) -> load.Record:
+    found = [
+        _registers(core, (field,), core.instant(local)) or b"\xff" * field.layout.size
+        for _, field in load.fields(number)
+    ]
+    return load.Record(local.isoformat(timespec="minutes"), {number: b"".join(found)})
+
+
 def _own(core: Core, code: int, fields: Item, now: datetime) -> bytes | None:
     """Clock, numbers, status words, counters and parameters of the meter itself."""
     local, state = core.local(now), core.state
     if code == 0x04000101:
         return bytes((local.isoweekday() % 7,)) + fields[1].layout.encode(local)
     if code >> 8 == 0x040005:
-        word = RELAY_BITS if state.relay_open and code & 0xFF == 3 else 0
+        word = (RELAY_BITS * state.relay_open | core.second_tables(now)) if code & 0xFF == 3 else 0
         return word.to_bytes(2, "little")
     own: dict[int, object] = {
         0x04000102: local,
@@ -207,6 +274,9 @@ def _own(core: Core, code: int, fields: Item, now: datetime) -> bytes | None:
         0x1D000001: Decimal(state.trips),
         0x1E000001: Decimal(state.closes),
     }
+    if code >> 24 in (0x1D, 0x1E) and code & 0xFF > 1:
+        records = state.records.get(code & ~0xFF, [])
+        return records[(code & 0xFF) - 2] if (code & 0xFF) - 2 < len(records) else None
     if code in own:
         return fields[0].layout.encode(own[code])  # type: ignore[arg-type]
     return DEFAULTS.get(code)

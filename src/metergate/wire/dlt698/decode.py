@@ -75,7 +75,7 @@ def _stamp(column: int, value: Data) -> datetime | None:
     if column not in objects.STAMPS:
         return None
     found = value.value
-    return found if isinstance(found, datetime) else moment(found) if isinstance(found, bytes) and found else None
+    return found if isinstance(found, datetime) else moment(found) if isinstance(found, bytes) else None
 
 
 def readings(

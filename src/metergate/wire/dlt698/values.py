@@ -142,7 +142,9 @@ class Moment:
 
 
 def moment(octets: bytes) -> datetime | None:
-    """The instant in 7 or 10 octets; None where a field is untold or impossible."""
+    """The instant in 7 or 10 octets; None where a field is untold or impossible, and for other octets."""
+    if len(octets) not in (7, 10):
+        return None
     year = int.from_bytes(octets[:2], "big")
     month, day, hour, minute, second = octets[2:] if len(octets) == 7 else octets[2:4] + octets[5:8]
     milli = int.from_bytes(octets[8:], "big") if len(octets) == 10 else 0

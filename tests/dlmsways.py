@@ -35,7 +35,7 @@ PUBLIC = 16
 
 def admissions() -> list[Admission]:
     """One for each mechanism, in clear and ciphered, all managers; and the public client."""
-    found = [Admission(PUBLIC)]
+    found = [Admission(PUBLIC, contexts=(Context.LN, Context.SN))]
     for mechanism, number in NUMBER.items():
         clear, ciphered = (Context.LN, Context.SN), (Context.LN_CIPHERED,)
         for at, contexts in ((number, clear), (number + CIPHERED, ciphered)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 import pytest
 
@@ -38,6 +37,7 @@ from metergate.errors import (
 from metergate.model import Obis, Unit
 from metergate.model.command import Outcome
 from metergate.sim.meters.dlms import Meter
+from metergate.wire.base import Dialogue
 from metergate.wire.dlms.acse import Context, Mechanism
 from metergate.wire.dlms.apdu import Attribute, Conformance, Method
 from metergate.wire.dlms.client import Client, Entrance, NotDone, NotGiven, image, meter, orders, recover
@@ -71,16 +71,12 @@ def bench(way: str = "hdlc", still: bool = False) -> tuple[Bench, Meter]:
     return Bench(one.server, way), one
 
 
-def read_all(client: Client) -> dict[str, Decimal]:
+def read_all(client: Client) -> Dialogue[dict[str, object]]:
     """One whole session."""
-
-    def session():  # type: ignore[no-untyped-def]
-        yield from client.associate()
-        found = yield from meter.registers(client, "m", [ENERGY, VOLTAGE], ZONE, meter.Known())
-        yield from client.release()
-        return {str(one.obis): one.value for one in found}
-
-    return session()  # type: ignore[no-any-return]
+    yield from client.associate()
+    found = yield from meter.registers(client, "m", [ENERGY, VOLTAGE], ZONE, meter.Known())
+    yield from client.release()
+    return {str(one.obis): one.value for one in found}
 
 
 WANTED = {"1-0:1.8.0": truth("1-0:1.8.0") * 1000, "1-0:32.7.0": truth("1-0:32.7.0")}
@@ -129,7 +125,7 @@ def test_a_meter_that_cannot_prove_itself_is_left(mechanism: Mechanism) -> None:
         answer = honest(number, server, apdu, now)
         return answer[:-1] + bytes((answer[-1] ^ 1,)) if answer and answer[0] == 0xC7 else answer
 
-    one.server.on_apdu = liar  # type: ignore[method-assign]
+    one.server.on_apdu = liar  # type: ignore[method-assign,assignment]
     other = Bench(one.server)
     with pytest.raises(WrongKey):
         other.talk.run(client.associate())
@@ -149,7 +145,7 @@ def test_what_was_not_negotiated_is_not_sent() -> None:
         profiles.by_entry(client, LOAD, 1, 2, ZONE),
     ):
         with pytest.raises(Unsupported):
-            line.talk.run(forbidden)  # type: ignore[arg-type]
+            line.talk.run(forbidden)
     assert line.talk.asked == asked
 
 
@@ -214,8 +210,8 @@ def test_profile_by_range(compress: bool, sort: int) -> None:
     client = line.client()
     line.talk.run(client.associate())
     found = rows_of(line, client, BEGIN, END)
-    assert sorted(found) == profile(BEGIN, END - timedelta(minutes=15))  # type: ignore[type-var]
-    assert found == sorted(found, reverse=sort == 2)  # type: ignore[type-var]
+    assert sorted(found) == profile(BEGIN, END - timedelta(minutes=15))
+    assert found == sorted(found, reverse=sort == 2)
 
 
 def test_profile_without_selective_access_is_read_whole() -> None:
@@ -260,7 +256,7 @@ def test_columns_that_change_while_reading_are_read_again() -> None:
         seen.append(1)
         return answer
 
-    one.profile.read_buffer = changing  # type: ignore[assignment, method-assign]
+    one.profile.read_buffer = changing  # type: ignore[method-assign,assignment]
     found, rows = line.talk.run(profiles.by_range(client, LOAD, NOW - timedelta(hours=2), NOW, ZONE))
     assert len(seen) == 2
     assert len(found.columns) == 2
@@ -341,7 +337,7 @@ def test_a_relay_order_is_never_sent_twice(way: str, lost: str) -> None:
         if lost == "answer":
             line.talk.up = lambda data: []
 
-    one.relay.do_remote_disconnect = counted  # type: ignore[assignment, method-assign]
+    one.relay.do_remote_disconnect = counted  # type: ignore[method-assign]
     if lost == "question":
         line.talk.down = lambda data: []
     outcome = line.talk.run(orders.relay(client, closed=False))
@@ -518,7 +514,7 @@ def test_only_missing_blocks_are_sent_again() -> None:
         sent.append(parameter[0].number)  # type: ignore[index]
         plain(parameter, now)  # type: ignore[arg-type]
 
-    one.image.do_block_transfer = counted  # type: ignore[assignment, method-assign]
+    one.image.do_block_transfer = counted  # type: ignore[method-assign]
     line.talk.run(image.transfer(client, b"fw 2", IMAGE, resume=True))
     assert sent == [2, 4, 5, 6, 7]
 

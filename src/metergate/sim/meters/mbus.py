@@ -11,7 +11,7 @@ from metergate.sim.source import HouseholdSource
 from metergate.sim.specs import Bank, MeterSpec
 from metergate.wire.base import Responder
 from metergate.wire.mbus.records import RawRecord, record
-from metergate.wire.mbus.slave import Slave, pages
+from metergate.wire.mbus.slave import ROOM, SEALED_ROOM, Slave, pages
 from metergate.wire.mbus.telegram import LongHeader
 from metergate.wire.wmbus.link import Address
 from metergate.wire.wmbus.sender import Sender
@@ -22,11 +22,13 @@ MAKERS = {HEAT: ("MGT", 0x11), HOT_WATER: ("MGT", 0x21)}
 
 
 def slave(spec: MeterSpec, bank: Bank) -> Responder:
-    """The meter as it answers on a bus."""
+    """The meter as it answers on a bus; with a key it encrypts."""
     maker, version = MAKERS.get(spec.kind, ("MGT", 1))
     show = source(spec, bank)
     header = LongHeader(spec.id, maker, version, spec.kind)
-    return Slave(header, lambda now: pages(records(spec.kind, show, now)), address=int(spec.id) % 250 + 1)
+    key = bytes.fromhex(spec.key) if spec.key else None
+    room = SEALED_ROOM if key else ROOM
+    return Slave(header, lambda now: pages(records(spec.kind, show, now), room=room), int(spec.id) % 250 + 1, key)
 
 
 def records(kind: int, show: HouseholdSource, now: datetime) -> list[RawRecord]:

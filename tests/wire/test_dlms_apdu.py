@@ -17,6 +17,8 @@ from metergate.wire.dlms.apdu import Attribute, Ciphered, Conformance, GeneralBl
 from metergate.wire.dlms.apdu.forms import FORMS
 from metergate.wire.dlms.contract import ApduReceiver
 from metergate.wire.dlms.explain import explain_apdu, guess_apdu
+from metergate.wire.dlms.security import KeySet
+from metergate.wire.dlms.security.general import Envelope, seal_general
 
 CORPUS = Path(os.environ.get("METERGATE_CORPORA", Path(__file__).parents[2] / "../shared/corpora")) / "dlms"
 EK, AK = bytes(range(16)), bytes(range(0xD0, 0xE0))
@@ -209,7 +211,7 @@ def test_every_form_there_and_back(form: Any, draw: st.DataObject) -> None:
     spans = explain_apdu(octets)
     assert all(span.start >= 0 and span.start + span.length <= len(octets) for span in spans)
     assert spans[0].value == form.kind
-    if form.kind not in ("general-glo-ciphering", "general-ded-ciphering"):
+    if form.kind not in ("general-glo-ciphering", "general-ded-ciphering", "general-ciphering"):
         assert not any("cannot be read" in span.value for span in spans)
 
 
@@ -294,6 +296,18 @@ def test_inside_of_a_ciphered_apdu() -> None:
     assert [span.value for span in spans if span.name == "APDU"] == ["general-glo-ciphering", "get-request-normal"]
     assert any(span.name == "attribute" and "0-0:1.0.0" not in span.name for span in spans)
     assert any("no key" in span.value or "not configured" in span.value for span in explain_apdu(general))
+
+
+def test_general_ciphering_tells_its_key_itself() -> None:
+    envelope = Envelope(bytes.fromhex(TITLE), bytes.fromhex("4d4d4d0000000001"))
+    octets = apdu.encode(seal_general(CLOCK, envelope, 9, KeySet(EK, AK)))
+    found, refused = told(octets)
+    assert (found.valid, found.frame["apdu"], refused) == (True, "general-ciphering", {"key_missing"})
+    found, refused = told(octets, {"encryption": EK, "authentication": AK})
+    assert (found.frame["plaintext"], found.frame["invocation_counter"], refused) == (CLOCK, 9, set())
+    assert told(octets, {"encryption": AK, "authentication": AK})[1] == {"wrong_key"}
+    spans = explain_apdu(octets, {"encryption": EK, "authentication": AK})
+    assert [span.value for span in spans if span.name == "APDU"] == ["general-ciphering", "get-request-normal"]
 
 
 def test_chunks_make_no_difference() -> None:

@@ -158,7 +158,7 @@ def _sealed(data: bytes, at: int, opener: Opener, level: int) -> Iterator[Span]:
         return
     end = len(data)
     body = end - len(found.payload)
-    if found.title:
+    if found.title and found.general is None:
         yield Span(at + 2, len(found.title), "system title", found.title.hex(), level, CIPHERING)
     yield Span(body - 5, 1, "security control", _control(found.control), level, CIPHERING)
     counter = str(int.from_bytes(found.counter, "big"))

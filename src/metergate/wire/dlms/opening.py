@@ -13,14 +13,18 @@ from metergate.bits import Cursor
 from metergate.crypto.gcm import Gcm
 from metergate.errors import BadValue, KeyMissing, Replay, Truncated, Unprotected, WrongKey
 from metergate.wire.base import Keys
+from metergate.wire.dlms import apdu
+from metergate.wire.dlms.apdu import GeneralCiphering
 from metergate.wire.dlms.lengths import length_of
-from metergate.wire.dlms.security import PLAIN_OF, TITLE, SecurityControl
+from metergate.wire.dlms.security import PLAIN_OF, TITLE, Heard, KeySet, SecurityControl
 from metergate.wire.dlms.security.control import KEY_SIZES, TAG
+from metergate.wire.dlms.security.general import open_general
 
 GENERAL = {0xDB: "encryption", 0xDC: "dedicated"}
 _HEADS = {0x82: 14, 0x81: 13}
 """Octets before the counter of a general-glo-ciphered APDU, by the octet where its length begins; else 12."""
 _LEAST = 14 + 4 + TAG
+_GENERAL_CIPHERING = 0xDD
 UNCHECKED = ("not authenticated",)
 """Note of readings whose telegram was encrypted, but proved to be nobody's."""
 SENDERS = 1024
@@ -37,6 +41,8 @@ class Sealed(NamedTuple):
     control: int
     counter: bytes
     payload: bytes
+    general: GeneralCiphering | None = None
+    """The whole of it where it says itself which key it takes."""
 
     @property
     def fields(self) -> dict[str, object]:
@@ -50,9 +56,11 @@ class Sealed(NamedTuple):
 
 
 def sealed(octets: bytes) -> Sealed:
-    """Take a general-glo-, general-ded-, glo- or ded-ciphered APDU apart. Truncated or BadValue."""
+    """Take a general-, general-glo-, general-ded-, glo- or ded-ciphered APDU apart. Truncated or BadValue."""
     if not octets:
         raise Truncated("no octets")
+    if octets[0] == _GENERAL_CIPHERING:
+        return _general(apdu.decode(octets))
     cursor = Cursor(octets, 1)
     title = cursor.take(length_of(cursor)) if octets[0] in GENERAL else b""
     size = length_of(cursor)
@@ -65,9 +73,16 @@ def sealed(octets: bytes) -> Sealed:
     return Sealed(octets[0], title, control, counter, payload)
 
 
+def _general(found: GeneralCiphering) -> Sealed:
+    content = found.content
+    if len(content) < 5:
+        raise BadValue(f"{len(content)} bytes hold no security header")
+    return Sealed(_GENERAL_CIPHERING, found.originator, content[0], content[1:5], content[5:], found)
+
+
 def is_sealed(octets: bytes) -> bool:
     """Whether `sealed` takes it."""
-    return octets[:1] != b"" and (octets[0] in GENERAL or octets[0] in PLAIN_OF)
+    return octets[:1] != b"" and (octets[0] in GENERAL or octets[0] in PLAIN_OF or octets[0] == _GENERAL_CIPHERING)
 
 
 def _number(counter: bytes) -> int:
@@ -119,7 +134,8 @@ class Opener:
 
     A meter's key goes by its id or system title (hex), `key` is that of a line with one meter; a key twice as long as
     the suite's is encryption and authentication key one after the other. `title`: the sender where frames do not tell
-    it. Not `strict`: what carries no tag is opened although an authentication key is known.
+    it. Not `strict`: what carries no tag is opened although an authentication key is known. `master` unwraps keys that
+    come along.
     """
 
     def __init__(self, keys: Keys, title: bytes = b"", strict: bool = True) -> None:
@@ -127,6 +143,7 @@ class Opener:
         self._strict = strict
         self._title = title
         self._senders: dict[tuple[bytes, str, int], _Sender] = {}
+        self._heard: dict[bytes, Heard] = {}
         self._usual: dict[bytes, tuple[_Sender, int, bytes]] = {}
 
     @property
@@ -140,6 +157,8 @@ class Opener:
         KeyMissing, WrongKey, Unprotected, Replay, Unsupported for other suites and compression, BadValue, Truncated.
         """
         control = _CONTROLS.get(found.control) or SecurityControl.of(found.control)
+        if found.general is not None:
+            return self._open_general(found.general), control.authenticated
         sender = self._sender(found, control)
         if self._strict and sender.headers and not control.authenticated:
             raise Unprotected("an authentication key is configured, but the APDU carries no tag")
@@ -148,6 +167,13 @@ class Opener:
         if expected is not None and plain[:1] != bytes((expected,)):
             raise WrongKey("what was decrypted is not the kind of APDU that its tag promises")
         return plain, control.authenticated and bool(sender.headers)
+
+    def _open_general(self, found: GeneralCiphering) -> bytes:
+        keys = KeySet(**{name: key for name, key in self._keys.items() if name in (*_NAMED, "master")})
+        heard = self._heard.setdefault(found.originator, Heard()) if self._strict else None
+        if len(self._heard) > SENDERS:
+            del self._heard[next(iter(self._heard))]
+        return open_general(found, keys, heard=heard)
 
     def quick(self, octets: bytes) -> bytes | None:
         """The APDU inside of one like those of before: same sender, length and protection, its tag right.

@@ -46,6 +46,8 @@ def explain_push(data: bytes, keys: Keys | None = None) -> list[Span]:
             spans += _frames(message, keys)
         place = data.find(message.apdu, message.offset, message.end)
         opener = Opener(keys or {})
+        if data[max(place - 3, 0) : place] in LLC and not message.data.startswith(b"\x7e"):
+            spans.append(Span(place - 3, 3, "LLC header", data[place - 3 : place].hex(), 0, "IEC 62056-46"))
         if place >= 0:
             spans += _apdu_or_body(data[: message.end], place, opener, 3 if message.data[:1] == b"\x7e" else 0)
         else:

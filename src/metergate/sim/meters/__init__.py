@@ -18,7 +18,7 @@ RESPONDERS: dict[str, Callable[[MeterSpec, Bank], Responder]] = {
     "dlt645": dlt645.meter,
     "cjt188": cjt188.meter,
     "dlms-hdlc": dlms.hdlc_meter,
-    "dlms-wrapper": dlms.wrapper_meter,
+    "dlms-wrapper": dlms.WrapperMeter,
     "dlt698": dlt698.meter,
     "gdw376": gdw376.terminal,
     "iec62056-21": iec62056.meter,

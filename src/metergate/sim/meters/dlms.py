@@ -7,10 +7,11 @@ authentication key.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from itertools import count
 
 from metergate.model import Obis, Unit
 from metergate.model.unit import DLMS_CODES
@@ -32,15 +33,18 @@ from metergate.wire.dlms.cosem.objects import CosemObject, Place, scaler_unit
 from metergate.wire.dlms.cosem.profile import Layout, ProfileGeneric
 from metergate.wire.dlms.cosem.push import PushSetup
 from metergate.wire.dlms.cosem.security import SecuritySetup
-from metergate.wire.dlms.data import Data, Tag, octets, u8, u32
+from metergate.wire.dlms.data import Data, Tag, array, octets, structure, u8, u32, visible
 from metergate.wire.dlms.security import KeySet
 from metergate.wire.dlms.server import Admission, Identity, Server
 from metergate.wire.hdlc.address import Address
-from metergate.wire.hdlc.frame import Frame, Kind
+from metergate.wire.hdlc.frame import RESPONSE, Frame, Kind
 
 PASSWORD = b"12345678"
 """Of client 17, in every simulated meter."""
-PUBLIC, READER, MANAGER = 16, 17, 1
+CLIENTS = PUBLIC, READER, MANAGER = 16, 17, 1
+DEVICE = 1
+PUSH_PORT = 0x67
+"""The wrapper port of whoever listens to pushes."""
 DAYS = 40
 """How long the load profile reaches back."""
 CLOCK_SET, RELAY_OPENED, RELAY_CLOSED = 5, 60, 61
@@ -87,7 +91,7 @@ def _register(shown: Shown, show: HouseholdSource) -> CosemObject:
 
 
 class Meter:
-    """One meter: its objects, its identity, and what it wants to push."""
+    """One meter: its objects and its identity."""
 
     def __init__(self, spec: MeterSpec, bank: Bank) -> None:
         self.show, begin = source(spec, bank), installed(bank)
@@ -97,7 +101,6 @@ class Meter:
         self.identity = Identity(title, KeySet(key[:KEY], key[KEY:] or key[:KEY], master=key[:KEY]))
         self.relay = DisconnectControl()
         self.image = ImageTransfer(work=timedelta(seconds=2))
-        self.pushes: list[DataNotification] = []
         self.device = Device(
             CosemObject(DATA, "0-0:42.0.0", {"value": octets(b"MGT" + spec.id.encode())}, base=0x0300),
             CosemObject(DATA, "0-0:96.1.0", {"value": octets(spec.id.encode())}, base=0x0320),
@@ -112,7 +115,7 @@ class Meter:
             SpecialDays(),
         )
         self._logs(begin)
-        self.push = PushSetup(self.device, self.clock, self._pushed(), lambda found, now: self.pushes.append(found))
+        self.push = PushSetup(self.device, self.clock, self._pushed())
         self.device.add(self.push, ScriptTable(self.device), SingleActionSchedule(self.device, self.clock, begin))
         self.server = Server(self.device, _admissions(spec), self.identity)
 
@@ -152,22 +155,54 @@ def physical(spec: MeterSpec) -> int:
 
 
 def hdlc_meter(spec: MeterSpec, bank: Bank) -> Responder:
-    """The meter as it answers on a line with HDLC."""
-    return server.over_hdlc(Meter(spec, bank).server, physical=physical(spec))
+    """The meter as it answers on a line with HDLC; what it pushes is told at the next turn."""
+    meter = Meter(spec, bank)
+    station = server.over_hdlc(meter.server, physical=physical(spec))
+
+    def send(found: DataNotification, now: datetime) -> None:
+        for client in CLIENTS:
+            station.send(client, DEVICE, apdu.encode(found))
+
+    meter.push.send = send
+    return station
 
 
-def wrapper_meter(spec: MeterSpec, bank: Bank) -> Responder:
-    """The meter as it answers over TCP."""
-    return server.over_wrapper(Meter(spec, bank).server)
+class WrapperMeter:
+    """The meter as it answers over TCP; what it pushes follows the answer."""
+
+    def __init__(self, spec: MeterSpec, bank: Bank) -> None:
+        self._meter = Meter(spec, bank)
+        self._station = server.over_wrapper(self._meter.server)
+        self._pushes: list[DataNotification] = []
+        self._meter.push.send = lambda found, now: self._pushes.append(found)
+
+    def receive(self, data: bytes, now: datetime) -> Iterator[bytes]:
+        """See `wire.base.Responder`."""
+        yield from self._station.receive(data, now)
+        pushes, self._pushes = self._pushes, []
+        for found in pushes:
+            yield self._station.send(PUSH_PORT, DEVICE, apdu.encode(found))
+
+    def silence(self) -> None:
+        """See `wire.base.Responder`."""
+        self._station.silence()
 
 
 def pusher(spec: MeterSpec, bank: Bank) -> Frames:
-    """The meter as it pushes by itself, in one HDLC frame of client 16's address."""
+    """The meter as its consumer port pushes: a list of codes, values, scalers and units in one HDLC frame."""
     meter = Meter(spec, bank)
-    encode: Callable[[DataNotification], bytes] = apdu.encode
+    invoke = count(1)
 
     def frames(now: datetime) -> list[bytes]:
-        information = b"\xe6\xe7\x00" + encode(meter.push.notification(now))
-        return [Frame(Address(PUBLIC), Address(1), Kind.UI, information).octets]
+        number = structure(octets(Obis.parse("0-0:96.1.0").octets), visible(spec.id))
+        items = (_item(meter.device, Obis.parse(code), now) for code in PUSHED)
+        body = array(number, *items)
+        told = apdu.encode(DataNotification(next(invoke), meter.clock.stamp(now).octets, body))
+        return [Frame(Address(PUBLIC), Address(DEVICE), Kind.UI, RESPONSE + told).octets]
 
     return frames
+
+
+def _item(device: Device, code: Obis, now: datetime) -> Data:
+    value, scale = (device.look(Place(REGISTER.number, code, index), now) for index in (2, 3))
+    return structure(octets(code.octets), value, scale)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -44,6 +45,9 @@ _ERRORS = {
     5: "deciphering error",
     6: "invocation counter error",
 }
+UNASKED = (b"\x0f", b"\xc2", b"\xca", b"\xd2")
+"""How notifications begin."""
+KEPT = 16
 Accept = Callable[[Apdu], bool]
 
 
@@ -56,6 +60,8 @@ class Association:
         self.transport, self.entrance = transport, entrance
         self.conformance, self.max_pdu = 0, 0
         self.meter_title = entrance.meter_title
+        self.unasked: deque[bytes] = deque(maxlen=KEPT)
+        """Notifications that came between the answers, as they came: nobody vouches for those in clear."""
         self._draw = draw
         self._channel: Channel | None = None
         self._invoke = 0
@@ -210,7 +216,10 @@ class Association:
         raise NoAnswer("only answers to other requests came")
 
     def _opened(self, received: bytes) -> Apdu | None:
-        """The answer; None for an old one. DecodeError."""
+        """The answer; None for an old one, and for what was not asked for. DecodeError."""
+        if received[:1] in UNASKED:
+            self.unasked.append(received)
+            return None
         if self._channel is None or received[:1] == bytes((EXCEPTION,)):
             return a.decode(received)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from metergate.wire.dlms.apdu import DataNotification
+from metergate.wire.dlms.apdu import AccessResult, DataNotification
 from metergate.wire.dlms.cosem.classes import PUSH, Level
 from metergate.wire.dlms.cosem.clock import Clock
 from metergate.wire.dlms.cosem.device import Device
@@ -17,14 +17,14 @@ Send = Callable[[DataNotification, datetime], None]
 
 
 class PushSetup(CosemObject):
-    """`0.b.25.9.0.255`. `send` is given the notification when method 1 is executed."""
+    """`0.b.25.9.0.255`. `send` is given the notification when method 1 is executed; None: there is nowhere to."""
 
     def __init__(
         self,
         device: Device,
         clock: Clock,
         places: Iterable[Place],
-        send: Send,
+        send: Send | None = None,
         destination: bytes = b"",
         name: str = "0-0:25.9.0",
     ) -> None:
@@ -37,7 +37,7 @@ class PushSetup(CosemObject):
             "repetition_delay": u16(60),
         }
         super().__init__(PUSH, name, values, Level.READER)
-        self._device, self._clock, self._send = device, clock, send
+        self._device, self._clock, self.send = device, clock, send
         self._invoke = 0
 
     def notification(self, now: datetime) -> DataNotification:
@@ -64,4 +64,6 @@ class PushSetup(CosemObject):
 
     def do_push(self, parameter: Data, now: datetime) -> None:
         """Method 1: push now."""
-        self._send(self.notification(now), now)
+        if self.send is None:
+            raise AccessRefused(AccessResult.TEMPORARY_FAILURE)
+        self.send(self.notification(now), now)

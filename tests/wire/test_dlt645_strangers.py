@@ -151,3 +151,26 @@ def test_we_write_to_their_server(their_server: Any) -> None:
         assert over(line, dialogue.read(ADDRESS, 0x04000103))[0].value == Decimal(30)
         with pytest.raises(Refused):
             over(line, dialogue.write(ADDRESS, 0x04000103, b"\x15", Authority(b"\0\x99\x99\x99")))
+
+
+def test_their_client_administers_our_meter(their_client: Any) -> None:
+    assert their_client.clear_event("00123456") is not None
+    assert their_client.clear_event("00999999") is None
+    their_client.change_password("00123456", "00654321")  # tells nobody whether it was done
+    assert their_client.write_04(0x04000103, "30", "00123456") is None
+    assert their_client.write_04(0x04000103, "30", "00654321") is not None
+    assert their_client.write_address(bytes.fromhex("050000000000")) is not None
+    assert Decimal(str(their_client.read_00(0x00010000).value)) == Decimal(SHOWN["1-0:1.8.0"])
+
+
+def test_we_administer_their_server(their_server: Any) -> None:
+    level = b"\0\x12\x34\x56"
+    with socket.create_connection(("127.0.0.1", their_server.server.port)) as line:
+        over(line, dialogue.clear(ADDRESS, 0x1B, Authority(level), 0xFFFFFFFF))
+        with pytest.raises(Refused):
+            over(line, dialogue.clear(ADDRESS, 0x1B, Authority(b"\0\x99\x99\x99"), 0xFFFFFFFF))
+        over(line, dialogue.change_password(ADDRESS, 0x04000C00, level, b"\0\x65\x43\x21"))
+        with pytest.raises(Refused):
+            over(line, dialogue.write(ADDRESS, 0x04000103, b"\x15", Authority(level)))
+        over(line, dialogue.write(ADDRESS, 0x04000103, b"\x15", Authority(b"\0\x65\x43\x21")))
+        over(line, dialogue.freeze(ADDRESS))

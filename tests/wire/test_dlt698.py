@@ -232,3 +232,43 @@ def test_explained_and_guessed() -> None:
     assert guess(ENERGY) == 100
     assert guess(ENERGY[:-3] + bytes((ENERGY[-3] ^ 1,)) + ENERGY[-2:]) == 20
     assert guess(b"nothing at all") == 0
+
+
+numbers = {
+    5: st.integers(-(2**31), 2**31 - 1),
+    6: st.integers(0, 2**32 - 1),
+    16: st.integers(-(2**15), 2**15 - 1),
+    18: st.integers(0, 65535),
+    21: st.integers(0, 2**64 - 1),
+}
+cell = st.sampled_from([*numbers]).flatmap(lambda tag: st.builds(Data, st.just(tag), numbers[tag]))
+shapes = st.one_of(cell, st.lists(cell, min_size=1, max_size=5).map(lambda cells: Data(1, tuple(cells))))
+oads = st.sampled_from((0x00100200, 0x00100201, 0x20000200, 0x20040200, 0x00100400, 0x12340200))
+
+
+def answer(attributes: list[tuple[int, tuple[int, Any]]], piid: int) -> bytes:
+    if len(attributes) == 1:
+        apdu = Apdu("get-response-normal", {"piid": piid, "attribute": attributes[0]})
+    else:
+        apdu = Apdu("get-response-list", {"piid": piid, "attributes": attributes})
+    return Frame(Address("202611220001"), apdu.encode(), 0xC3).encode()
+
+
+@given(
+    st.lists(st.lists(st.tuples(oads, st.tuples(st.just(1), shapes)), min_size=1, max_size=3), max_size=6), st.randoms()
+)
+def test_learnt_layouts_equal_the_general_decoder(answers: list[list[Any]], dice: Any) -> None:
+    learner = Receiver()
+    for attributes in answers * 3:
+        octets = answer(attributes, dice.randrange(64))
+        (found,) = learner.receive(octets)
+        assert isinstance(found, Telegram)
+        assert found == learner.decode(found.offset, octets, None)
+
+
+def test_a_changed_layout_is_not_taken_for_the_learnt_one() -> None:
+    learner, u16 = Receiver(), [Data(18, 2301)] * 3
+    for cells in (u16, [*u16[:2], Data(16, -5)], [*u16[:2], Data(0)], u16):
+        (found,) = learner.receive(answer([(0x20000200, (1, Data(1, tuple(cells))))], 1))
+        assert isinstance(found, Telegram)
+        assert [one.raw for one in found.readings] == [one.value for one in cells]

@@ -12,6 +12,7 @@ from metergate.wire.dlt698 import objects
 from metergate.wire.dlt698.apdu import Apdu
 from metergate.wire.dlt698.decode import frame_header, header, readings, results
 from metergate.wire.dlt698.frame import Frame, Joiner, hunter
+from metergate.wire.dlt698.learning import LEARNED, Layout, key_of
 from metergate.wire.hunt import HuntingReceiver
 
 TALKS = 256
@@ -58,6 +59,7 @@ class Receiver(HuntingReceiver):
         self._bare = options.get("layer") == "apdu"
         self._input = bytearray()
         self._talks: dict[tuple[object, ...], Joiner] = {}
+        self._layouts: dict[bytes, Layout] = {}
 
     def receive(self, data: bytes, at: datetime | None = None) -> Iterator[Found]:
         """See `wire.base.Receiver`. A whole frame at once, as a meter's answer comes, needs no hunt."""
@@ -79,7 +81,27 @@ class Receiver(HuntingReceiver):
         yield from super().silence()
 
     def telegram(self, offset: int, octets: bytes, at: datetime | None) -> Telegram:
-        """The telegram of a whole, right frame."""
+        """The telegram of a whole, right frame, by its learnt layout where it has one."""
+        key = key_of(octets)
+        layout = self._layouts.get(key) if key is not None else None
+        if layout is not None and (known := layout.telegram(offset, octets, at)):
+            return known
+        found = self.decode(offset, octets, at)
+        if key is not None and found.readings:
+            self._learn(key, found)
+        return found
+
+    def _learn(self, key: bytes, telegram: Telegram) -> None:
+        """Remember the layout of an answer, if it is one of numbers only."""
+        if len(self._layouts) >= LEARNED:
+            self._layouts.clear()
+        try:
+            self._layouts[key] = Layout(telegram.data, telegram.meter, dict(telegram.frame))
+        except DecodeError:
+            self._layouts.pop(key, None)
+
+    def decode(self, offset: int, octets: bytes, at: datetime | None) -> Telegram:
+        """The general way, for every whole, right frame."""
         frame = Frame.of(octets)
         told = frame_header(frame)
         found: tuple[Reading, ...] = ()

@@ -200,7 +200,7 @@ def act(line: Line, method: Method, parameter: Data | None = None) -> Outcome:
     return answer.outcome
 
 
-def put(line: Line, attribute: Attribute, value: Data) -> int:
+def put(line: Line, attribute: Attribute, value: Data | None) -> int:
     answer = line.ask(a.SetRequest(INVOKE, attribute, None, value))
     assert isinstance(answer, a.SetResponse)
     return answer.result
@@ -226,6 +226,7 @@ def test_readers_neither_set_nor_order() -> None:
     assert put(reader, CLOCK, shown) == AccessResult.READ_WRITE_DENIED
     assert put(manager, CLOCK, shown) == 0
     assert put(manager, ENERGY, u64(0)) == AccessResult.READ_WRITE_DENIED
+    assert put(manager, CLOCK, None) == AccessResult.TYPE_UNMATCHED
 
 
 def test_the_object_list_tells_the_rights_that_are_given() -> None:

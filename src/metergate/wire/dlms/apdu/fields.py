@@ -56,6 +56,14 @@ def optional(field: Field[T]) -> Field[T | None]:
     return Field(read, lambda value: b"\x00" if value is None else b"\x01" + field.write(value))
 
 
+def at_end(field: Field[T]) -> Field[T | None]:
+    """The last field, which some leave out."""
+    return Field(
+        lambda cursor: field.read(cursor) if cursor.left else None,
+        lambda value: b"" if value is None else field.write(value),
+    )
+
+
 def default(field: Field[T], usual: T) -> Field[T]:
     """A field that is left out where it has its usual value."""
     inner = optional(field)

@@ -18,6 +18,7 @@ from metergate.wire.dlms.apdu.fields import (
     U16,
     U32,
     Field,
+    at_end,
     choice,
     default,
     fixed,
@@ -122,7 +123,7 @@ GET = (
     Form("get-response-with-list", b"\xc4\x03", named.GetResponseList, INVOKE | {"results": many(RESULT)}),
 )
 SET = (
-    Form("set-request-normal", b"\xc1\x01", named.SetRequest, ONE | {"value": DATA}),
+    Form("set-request-normal", b"\xc1\x01", named.SetRequest, ONE | {"value": at_end(DATA)}),
     Form("set-request-with-first-datablock", b"\xc1\x02", named.SetRequestFirstBlock, ONE | BLOCK),
     Form("set-request-with-datablock", b"\xc1\x03", named.SetRequestBlock, INVOKE | BLOCK),
     Form("set-request-with-list", b"\xc1\x04", named.SetRequestList, ITEMS | {"values": many(DATA)}),

@@ -64,12 +64,12 @@ class GetResponseList:
 
 @dataclass(frozen=True, slots=True)
 class SetRequest:
-    """Write an attribute."""
+    """Write an attribute. Without a value, as one library in the field sends it, nothing can be written."""
 
     invoke: int
     attribute: Attribute
     selector: Selector | None
-    value: Data
+    value: Data | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,8 @@ class Services:
     # ---- SET ----
     def set(self, request: a.SetRequest, now: datetime) -> Apdu:
         """One attribute."""
+        if request.value is None:
+            return a.SetResponse(request.invoke, int(AccessResult.TYPE_UNMATCHED))
         result = self.view.set(request.attribute, request.selector, request.value, now)
         return a.SetResponse(request.invoke, result)
 

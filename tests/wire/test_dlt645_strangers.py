@@ -157,8 +157,10 @@ def test_their_client_administers_our_meter(their_client: Any) -> None:
     assert their_client.clear_event("00123456") is not None
     assert their_client.clear_event("00999999") is None
     their_client.change_password("00123456", "00654321")  # tells nobody whether it was done
-    assert their_client.write_04(0x04000103, "30", "00123456") is None
-    assert their_client.write_04(0x04000103, "30", "00654321") is not None
+    their_client.write_04(0x04000103, "30", "00123456")
+    assert their_client.read_04(0x04000103).value == "15"
+    their_client.write_04(0x04000103, "30", "00654321")
+    assert their_client.read_04(0x04000103).value == "30"
     assert their_client.write_address(bytes.fromhex("050000000000")) is not None
     assert Decimal(str(their_client.read_00(0x00010000).value)) == Decimal(SHOWN["1-0:1.8.0"])
 

@@ -229,8 +229,8 @@ def test_explained_and_guessed() -> None:
     spans = explain(b"\xfe" + ENERGY)
     assert (spans[0].start, spans[0].length) == (1, len(ENERGY))
     assert any("1234.56 kWh" in span.value for span in spans)
-    assert guess(ENERGY) == 100
-    assert guess(ENERGY[:-3] + bytes((ENERGY[-3] ^ 1,)) + ENERGY[-2:]) == 20
+    spoilt = ENERGY[:-3] + bytes((ENERGY[-3] ^ 1,)) + ENERGY[-2:]
+    assert guess(ENERGY) > 80 > guess(spoilt) > 0
     assert guess(b"nothing at all") == 0
 
 

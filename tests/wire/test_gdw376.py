@@ -354,6 +354,5 @@ def test_explained_and_guessed() -> None:
     spans = explain(forwarded(b"abc"))
     assert any(span.name == "p0 F1" and "616263" in span.value for span in spans)
     assert sum(span.length for span in spans if span.level == 1) == len(forwarded(b"abc"))
-    assert guess(login()) == 100
-    assert guess(login()[:-2] + b"\x00\x16") == 20
+    assert guess(login()) > 80 > guess(login()[:-2] + b"\x00\x16") > 0
     assert guess(b"nothing") == 0

@@ -13,7 +13,7 @@ from metergate.model.unit import DLMS_UNITS
 from metergate.wire.base import Dialogue
 from metergate.wire.dlms.apdu import Attribute, Conformance, Result, Selected
 from metergate.wire.dlms.client.client import Client, NotGiven, result_text
-from metergate.wire.dlms.cosem.objects import elements
+from metergate.wire.dlms.cosem.objects import elements, rows
 from metergate.wire.dlms.data import Data
 from metergate.wire.dlms.times import DOUBTFUL, INVALID, UNSPECIFIED, DateTime
 
@@ -85,7 +85,7 @@ class Listed:
 def objects(client: Client) -> Dialogue[tuple[Listed, ...]]:
     """The objects that the association sees. NotGiven, NoAnswer, DecodeError."""
     found = yield from client.get(OBJECTS)
-    return tuple(_listed(item) for item in found.items)
+    return tuple(_listed(item) for item in rows(found))
 
 
 def _listed(item: Data) -> Listed:
@@ -94,11 +94,11 @@ def _listed(item: Data) -> Listed:
     return Listed(number.number, version.number, Obis.of(name.octets), _modes(attributes), _modes(methods))
 
 
-def _modes(rows: Data) -> dict[int, int]:
+def _modes(told: Data) -> dict[int, int]:
     """Access modes by number; of old associations a method's is a boolean."""
     found = {}
-    for row in rows.items:
-        index, mode = row.items[:2]
+    for row in rows(told):
+        index, mode = elements(row, 2, 3)[:2]
         found[index.number] = int(mode.value) if isinstance(mode.value, bool) else mode.number
     return found
 

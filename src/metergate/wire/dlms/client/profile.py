@@ -16,7 +16,7 @@ from metergate.wire.base import Dialogue
 from metergate.wire.dlms.apdu import Attribute, Conformance, Selector
 from metergate.wire.dlms.client.client import Client, NotGiven
 from metergate.wire.dlms.client.meter import SCALES, Known, Scale, Zone, clock, reading, scales
-from metergate.wire.dlms.cosem.objects import Place, elements
+from metergate.wire.dlms.cosem.objects import Place, elements, rows
 from metergate.wire.dlms.data import Data, array, octets, structure, u16, u32
 from metergate.wire.dlms.times import DateTime
 
@@ -64,7 +64,7 @@ Table = tuple[Layout, list[Row]]
 def layout(client: Client, name: Obis) -> Dialogue[Layout]:
     """How a profile is laid out now. NotGiven, DecodeError."""
     told = yield from client.get(Attribute(PROFILE, name.octets, COLUMNS))
-    columns = tuple(Place.of(item) for item in told.items)
+    columns = tuple(Place.of(item) for item in rows(told))
     period = yield from _number(client, name, PERIOD)
     sort = yield from _number(client, name, SORT)
     return Layout(columns, timedelta(seconds=period), sort == NEWEST_FIRST)
@@ -77,9 +77,7 @@ def _number(client: Client, name: Obis, index: int) -> Dialogue[int]:
         return 0
 
 
-def by_range(
-    client: Client, name: Obis, begin: datetime, end: datetime, zone: Zone
-) -> Dialogue[Table]:
+def by_range(client: Client, name: Obis, begin: datetime, end: datetime, zone: Zone) -> Dialogue[Table]:
     """Rows with `begin` <= time < `end`. NotGiven, NoAnswer, DecodeError; BadValue for a profile without a clock."""
     if begin >= end:
         return (yield from layout(client, name)), []
@@ -98,8 +96,8 @@ def by_range(
         place = found.columns[found.clock]
         return Selector(BY_RANGE, structure(place.data, first, last, array()))
 
-    found, rows = yield from _rows(client, name, select, zone)
-    return found, [row for row in rows if row.at is None or begin <= row.at < end]
+    found, table = yield from _rows(client, name, select, zone)
+    return found, [row for row in table if row.at is None or begin <= row.at < end]
 
 
 def by_entry(client: Client, name: Obis, first: int, last: int, zone: Zone) -> Dialogue[Table]:
@@ -123,7 +121,7 @@ def _rows(client: Client, name: Obis, select: Select, zone: Zone) -> Dialogue[Ta
 def _timed(found: Layout, told: Data, zone: Zone) -> Iterator[Row]:
     previous: datetime | None = None
     step = -found.period if found.backwards else found.period
-    for item in elements(told, 0, len(told.items) if isinstance(told.value, tuple) else 0):
+    for item in rows(told):
         values = elements(item, len(found.columns))
         at, sure = None, TimeQuality.NONE
         if found.clock is not None and values[found.clock].value is not None:
@@ -138,11 +136,11 @@ def readings(
     client: Client, meter: str, name: Obis, begin: datetime, end: datetime, zone: Zone, known: Known
 ) -> Dialogue[tuple[Reading, ...]]:
     """All values of the rows with `begin` <= time < `end`. As `by_range`."""
-    found, rows = yield from by_range(client, name, begin, end, zone)
+    found, table = yield from by_range(client, name, begin, end, zone)
     places = [(at, place) for at, place in enumerate(found.columns) if at not in (found.clock, found.status)]
     yield from scales(client, ((place.number, place.name.octets) for _, place in places), known)
     made = []
-    for row in rows:
+    for row in table:
         status = _status(found, row)
         for at, place in places:
             scale = known.scales.get((place.number, place.name.octets)) if _measured(place) else None

@@ -7,7 +7,7 @@ from datetime import datetime
 from metergate.wire.dlms.apdu.items import AccessResult
 from metergate.wire.dlms.cosem.classes import CALENDAR, SPECIAL_DAYS, Level
 from metergate.wire.dlms.cosem.clock import Clock
-from metergate.wire.dlms.cosem.objects import AccessRefused, CosemObject, elements
+from metergate.wire.dlms.cosem.objects import AccessRefused, CosemObject, elements, rows
 from metergate.wire.dlms.data import Data, array, octets
 from metergate.wire.dlms.times import DateTime
 
@@ -58,9 +58,9 @@ class SpecialDays(CosemObject):
     def do_delete(self, parameter: Data, now: datetime) -> None:
         """Method 2: the day of an index."""
         others = self._others(parameter.number, now)
-        if len(others) == len(self.value("entries", now).items):
+        if len(others) == len(rows(self.value("entries", now))):
             raise AccessRefused(AccessResult.SCOPE_OF_ACCESS_VIOLATED)
         self.values["entries"] = array(*others)
 
     def _others(self, index: int, now: datetime) -> list[Data]:
-        return [entry for entry in self.value("entries", now).items if entry[0].number != index]
+        return [entry for entry in rows(self.value("entries", now)) if elements(entry, 3)[0].number != index]

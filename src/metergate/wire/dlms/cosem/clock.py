@@ -15,6 +15,8 @@ from metergate.wire.dlms.times import DST_BEGIN, DST_END, DateTime
 MOST_SHIFT = 900
 """Seconds that method 6 shifts at most."""
 QUARTER, MINUTE = timedelta(minutes=15), timedelta(minutes=1)
+YEARS = range(1990, 2200)
+"""What the clock can be set to."""
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -67,7 +69,7 @@ class Clock(CosemObject):
     def write_time(self, data: Data, now: datetime) -> None:
         """Attribute 2: all of the date and the time have to be told."""
         at = self.instant(data)
-        if len(data.octets) != 12 or at is None:
+        if len(data.octets) != 12 or at is None or at.year not in YEARS:
             raise AccessRefused(AccessResult.SCOPE_OF_ACCESS_VIOLATED)
         self.set(at, now)
 
@@ -109,7 +111,7 @@ class Clock(CosemObject):
     def do_preset_adjusting_time(self, parameter: Data, now: datetime) -> None:
         """Method 5: structure{time, valid from, valid to}."""
         preset, begin, end = (self.instant(item) for item in elements(parameter, 3))
-        if preset is None or begin is None or end is None:
+        if preset is None or begin is None or end is None or preset.year not in YEARS:
             raise BadValue("a preset time and its validity have to be told in full")
         self._preset = preset, begin, end
 

@@ -11,7 +11,7 @@ from metergate.wire.dlms.apdu.items import AccessResult
 from metergate.wire.dlms.cosem.classes import DISCONNECT, LIMITER, SCHEDULE, SCRIPTS, Level
 from metergate.wire.dlms.cosem.clock import Clock
 from metergate.wire.dlms.cosem.device import Device
-from metergate.wire.dlms.cosem.objects import AccessRefused, CosemObject, Place, Value, elements
+from metergate.wire.dlms.cosem.objects import AccessRefused, CosemObject, Place, Value, elements, rows
 from metergate.wire.dlms.data import Data, array, boolean, enum, octets, structure, u16, u32
 from metergate.wire.dlms.times import DateTime
 
@@ -93,10 +93,10 @@ class ScriptTable(CosemObject):
 
     def do_execute(self, parameter: Data, now: datetime) -> None:
         """Method 1: the script of a number; all its actions, in order."""
-        for script in self.value("scripts", now).items:
+        for script in rows(self.value("scripts", now)):
             number, actions = elements(script, 2)
             if number.number == parameter.number:
-                for action in actions.items:
+                for action in rows(actions):
                     self._act(action, now)
                 return
         raise AccessRefused(AccessResult.OBJECT_UNDEFINED)
@@ -147,7 +147,7 @@ class SingleActionSchedule(CosemObject):
             run_script(self._device, self.value("executed_script", now), now)
 
     def _due(self, begin: datetime, end: datetime) -> Iterator[datetime]:
-        for row in self.value("execution_time", end).items:
+        for row in rows(self.value("execution_time", end)):
             time, date = (DateTime.parse(item.octets) for item in elements(row, 2))
             day = max(begin, end - timedelta(days=MOST_DAYS)).replace(
                 hour=min(time.hour, 23), minute=min(time.minute, 59), second=min(time.second, 59), microsecond=0
@@ -195,4 +195,4 @@ class Limiter(CosemObject):
         wait = self.value("min_over_duration" if over else "min_under_duration", now).number
         if (now - self._since).total_seconds() >= wait:
             self._over, self._since = over, None
-            run_script(self._device, self.value("actions", now)[0 if over else 1], now)
+            run_script(self._device, elements(self.value("actions", now), 2)[0 if over else 1], now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from metergate.errors import DecodeError
 from metergate.model import Obis
 from metergate.wire.dlms.apdu.items import AccessResult
 from metergate.wire.dlms.cosem.objects import AccessRefused, CosemObject, Place
@@ -63,9 +64,12 @@ class Device:
         return value.value[place.part - 1]
 
     def advance(self, now: datetime) -> None:
-        """Time went on."""
+        """Time went on. What an object was told and cannot do leaves the others alone."""
         for one in self._objects.values():
-            one.advance(now)
+            try:
+                one.advance(now)
+            except (AccessRefused, DecodeError):
+                continue
 
     def power_loss(self) -> None:
         """The supply failed and came back."""

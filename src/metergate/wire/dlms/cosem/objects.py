@@ -59,6 +59,13 @@ def elements(data: Data, least: int, most: int | None = None) -> tuple[Data, ...
     return data.value
 
 
+def rows(data: Data) -> tuple[Data, ...]:
+    """The elements of an array or structure of any length. BadValue if it is none."""
+    if not isinstance(data.value, tuple):
+        raise BadValue(f"{data.tag.name} where an array is wanted")
+    return data.value
+
+
 class CosemObject:
     """One object. `level`: the least right of an association that sees it; `base`: its short name, if it has one."""
 

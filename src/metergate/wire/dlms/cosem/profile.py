@@ -21,6 +21,8 @@ from metergate.wire.dlms.data import NULL, Data, array, enum, structure, u32
 FIFO, LIFO = 1, 2
 BY_RANGE, BY_ENTRY = 1, 2
 CLOCK_NUMBER = 8
+LONGEST = 31 * 86400
+"""Seconds of a period at most."""
 Look = Callable[[Place, datetime], Data]
 """`look(place, at)`: the value of an attribute at an instant."""
 
@@ -127,6 +129,8 @@ class ProfileGeneric(CosemObject):
 
     def write_capture_period(self, data: Data, now: datetime) -> None:
         """Attribute 4: the rows of the old period are forgotten."""
+        if not 0 <= data.number <= LONGEST:
+            raise AccessRefused(AccessResult.SCOPE_OF_ACCESS_VIOLATED)
         self.do_reset(NULL, now)
         self.layout.period = timedelta(seconds=data.number)
 
@@ -164,7 +168,7 @@ class ProfileGeneric(CosemObject):
     def _by_entry(self, rows: list[Row], parameter: Data) -> tuple[list[Row], tuple[int, ...]]:
         """Selector 2: structure{from entry, to entry, from column, to column}, counted from 1; 0 means the last."""
         begin, end, first, last = (item.number for item in elements(parameter, 4))
-        if not begin or not first:
+        if begin < 1 or first < 1 or end < 0 or last < 0:
             raise AccessRefused(AccessResult.SCOPE_OF_ACCESS_VIOLATED)
         chosen = islice(rows, begin - 1, end or None)
         columns = tuple(range(len(self.places)))[first - 1 : last or None]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from metergate.errors import DecodeError
 from metergate.wire.dlms.apdu import AccessResult, DataNotification
 from metergate.wire.dlms.cosem.classes import PUSH, Level
 from metergate.wire.dlms.cosem.clock import Clock
 from metergate.wire.dlms.cosem.device import Device
-from metergate.wire.dlms.cosem.objects import AccessRefused, CosemObject, Place, Value, elements
+from metergate.wire.dlms.cosem.objects import AccessRefused, CosemObject, Place, Value, elements, rows
 from metergate.wire.dlms.data import NULL, Data, array, enum, octets, structure, u8, u16
 
 TCP, CIPHERED_MESSAGES = 0, 0
@@ -43,7 +44,7 @@ class PushSetup(CosemObject):
     def notification(self, now: datetime) -> DataNotification:
         """What is pushed: a structure of the listed values, null-data where there is none."""
         self._invoke = self._invoke % 0xFFFFFF + 1
-        places = [Place.of(item) for item in self.value("object_list", now).items]
+        places = [Place.of(item) for item in rows(self.value("object_list", now))]
         values = (self._value(place, now) for place in places)
         return DataNotification(self._invoke, self._clock.stamp(now).octets, structure(*values))
 
@@ -53,7 +54,7 @@ class PushSetup(CosemObject):
             return self.value("object_list", now)
         try:
             return self._device.look(place, now)
-        except AccessRefused:
+        except (AccessRefused, DecodeError):
             return NULL
 
     def write_object_list(self, data: Data, now: datetime) -> None:

@@ -40,6 +40,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("devices/<str:pk>/assign", readings.assign, name="assign"),
     path("search", readings.search, name="search"),
     path("events", events.events, name="events"),
+    path("events/acknowledge", events.acknowledge_many, name="acknowledge-many"),
     path("events/<str:pk>/acknowledge", events.acknowledge, name="acknowledge"),
     path("lines", lines.lines, name="lines"),
     path("lines/<str:code>", lines.line, name="line"),

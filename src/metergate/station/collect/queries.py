@@ -1,4 +1,4 @@
-"""Questions about what came in: completeness, missing readings, what is wrong now."""
+"""Questions about what came in: completeness, what is wrong now."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from itertools import pairwise
 import numpy as np
 from django.db.models import QuerySet
 
-from metergate.station.archive.models import Channel, Estate, Meter, Register, Room, ServicePoint
+from metergate.station.archive.models import Estate, Register, ServicePoint
 from metergate.station.archive.queries import Measured, measured
 from metergate.station.collect import history
-from metergate.station.collect.models import Event, Presence
+from metergate.station.collect.models import Event
 from metergate.station.collect.periods import midnight
 
 QUARTER = timedelta(minutes=15)
@@ -30,16 +30,6 @@ class Share:
     def percent(self) -> float | None:
         """0 to 100; None where nothing was expected."""
         return 100 * self.present / self.expected if self.expected else None
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A meter without a recent reading, and why as far as known."""
-
-    measured: Measured
-    last: datetime | None
-    cause: str
-    room: Room
 
 
 def estate_points(estate: Estate) -> list[Measured]:
@@ -86,36 +76,6 @@ def quarters(registers: Sequence[Register], end: datetime, count: int = 96) -> l
                 expected[place] += 1
                 present[place] += bool(series.quality[max(low, 0) : high].any())
     return [Share(int(p), int(e)) for p, e in zip(present, expected, strict=True)]
-
-
-def missing(found: Iterable[Measured], now: datetime) -> list[Missing]:
-    """Meters whose billing register has had no value for two of its periods, longest silent first."""
-    states = {(row.kind, row.code): row.state for row in Presence.objects.all()}
-    wired = {row.meter_id: row for row in Channel.objects.current().select_related("line__gateway", "collector")}
-    gaps = []
-    for each in found:
-        register = each.billing
-        if register is None or each.meter is None:
-            continue
-        last = register.latest.meter_time if hasattr(register, "latest") else None
-        if last is None or now - last > 2 * timedelta(seconds=register.period_s):
-            gaps.append(Missing(each, last, _cause(wired.get(each.meter.pk), each.meter, states), each.point.room))
-    return sorted(gaps, key=lambda gap: (gap.last is not None, gap.last or now))
-
-
-_DOWN = {Presence.State.DOWN, Presence.State.SUSPECT, Presence.State.UNREACHABLE}
-
-
-def _cause(channel: Channel | None, meter: Meter, states: dict[tuple[str, str], str]) -> str:
-    if channel is None:
-        return "NOT_SCHEDULED"
-    if channel.line.gateway and states.get(("gateway", channel.line.gateway.name)) in _DOWN:
-        return "GATEWAY_DOWN"
-    if states.get(("line", channel.line.code)) in _DOWN:
-        return "LINE_DOWN"
-    if channel.collector and states.get(("collector", channel.collector.code)) in _DOWN:
-        return "COLLECTOR_DOWN"
-    return "METER_NO_ANSWER"
 
 
 def open_events(estate: Estate | None = None) -> QuerySet[Event]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from metergate.model import Event as Told
@@ -111,6 +111,12 @@ def acknowledge(event: Event, operator: Operator) -> None:
     Event.objects.filter(pk=event.pk, acknowledged_at=None).update(
         acknowledged_at=timezone.now(), acknowledged_by=operator
     )
+
+
+def acknowledge_all(events: QuerySet[Event], operator: Operator) -> int:
+    """Somebody took notice of all these that were open; how many that were."""
+    found = Event.objects.filter(pk__in=events.order_by().values("pk"), acknowledged_at=None)
+    return found.update(acknowledged_at=timezone.now(), acknowledged_by=operator)
 
 
 @transaction.atomic

@@ -1,5 +1,7 @@
-// "/" searches; j and k walk rows, Enter opens; left and right step the date of a chart.
-const typing = (target) => target.closest("input, textarea, select, [contenteditable]");
+import { toggleHere } from "./pick.js";
+
+// "/" searches; j and k walk rows, Enter opens, x selects; left and right step the date of a chart.
+const typing = (target) => target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
 function rows() {
   return [...document.querySelectorAll("[data-rows] tbody tr, ul[data-rows] > li")];
@@ -20,6 +22,7 @@ const keys = {
   "/": () => document.getElementById("q")?.focus(),
   j: () => walk(1),
   k: () => walk(-1),
+  x: toggleHere,
   ArrowLeft: () => document.querySelector(".stepper [rel=prev]")?.click(),
   ArrowRight: () => document.querySelector(".stepper [rel=next]")?.click(),
 };

@@ -8,4 +8,5 @@ import "./pages.css";
 import "./charts.css";
 import "./frame.js";
 import "./keyboard.js";
+import "./pick.js";
 import "./live.js";

@@ -97,7 +97,11 @@ def quality_mark(quality: int | None) -> SafeString:
 @register.simple_tag(takes_context=True)
 def latest(context: template.Context, row: object | None, unit: str, period_s: int, pk: str) -> SafeString:
     """A live value: number, mark and, once older than its interval, its age."""
-    now = context.get("now") or timezone.now()
+    return live_value(row, unit, period_s, pk, context.get("now") or timezone.now())
+
+
+def live_value(row: object | None, unit: str, period_s: int, pk: object, now: datetime) -> SafeString:
+    """A live value at `now`."""
     at = getattr(row, "meter_time", None) or None
     state = numbers.freshness(at, period_s, now)
     value = getattr(row, "value", None)

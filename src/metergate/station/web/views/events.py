@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from metergate.model import Severity
 from metergate.station.collect import services
 from metergate.station.collect.models import Event
 from metergate.station.staff.models import Operator
-from metergate.station.web import states
 from metergate.station.web.parts import part
-from metergate.station.web.tables import csv_answer
+from metergate.station.web.tables import Rows, picked
+from metergate.station.web.tables.events import EVENTS, table
 from metergate.station.web.views.gate import needs
 
 
 @needs("collect.view_event")
 def events(request: HttpRequest) -> HttpResponse:
-    """What is open, or everything; as CSV too."""
+    """What is open, or everything; as a file too."""
     everything = bool(request.GET.get("all"))
+    may = request.user.has_perm("collect.change_event")
+    shown = table(may).show(request, _rows(everything))
+    if answer := shown.answer:
+        return answer
+    actions = [(reverse("acknowledge-many"), _("Acknowledge"))] if may else []
+    words = {"all": everything, "kept": [("all", "1")] if everything else [], "actions": actions}
+    return render(request, "web/events.html", shown.words() | words)
+
+
+def _rows(everything: bool) -> Rows:
     rows = Event.objects.select_related("room", "acknowledged_by")
-    if not everything:
-        rows = rows.filter(acknowledged_at=None).order_by("-severity", "-time")
-    if request.GET.get("format") == "csv":
-        head: list[list[object]] = [["time", "severity", "code", "source", "room", "acknowledged"]]
-        return csv_answer("events", head + [_csv(row) for row in rows])
-    page = Paginator(rows, 50).get_page(request.GET.get("page"))
-    page.object_list = states.dressed(page.object_list)
-    return render(request, "web/events.html", {"page": page, "all": everything})
-
-
-def _csv(row: Event) -> list[object]:
-    done = row.acknowledged_at.isoformat() if row.acknowledged_at else ""
-    return [row.time.isoformat(), row.get_severity_display(), row.code, row.source, row.room or "", done]
+    return rows if everything else rows.filter(acknowledged_at=None)
 
 
 @require_POST
@@ -43,6 +44,16 @@ def acknowledge(request: HttpRequest, pk: str) -> HttpResponse:
     """Take notice of an event."""
     assert isinstance(request.user, Operator)
     services.acknowledge(get_object_or_404(Event, pk=pk), request.user)
+    return redirect("events")
+
+
+@require_POST
+@needs("collect.change_event")
+def acknowledge_many(request: HttpRequest) -> HttpResponse:
+    """Take notice of the selected events."""
+    assert isinstance(request.user, Operator)
+    count = services.acknowledge_all(picked(request, EVENTS, _rows(False)), request.user)
+    messages.success(request, ngettext("%(n)d event acknowledged.", "%(n)d events acknowledged.", count) % {"n": count})
     return redirect("events")
 
 

@@ -20,7 +20,7 @@ from metergate.station.collect.periods import Period, period
 from metergate.station.web import numbers, states
 from metergate.station.web.cards import cards
 from metergate.station.web.profile import Profile, asked, csv_rows, power, profile
-from metergate.station.web.tables import csv_answer
+from metergate.station.web.tables.export import csv_answer
 from metergate.station.web.templatetags.metergate import QUALITY_MARKS
 from metergate.station.web.views.gate import needs
 

@@ -11,12 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from metergate.station.archive.models import Channel, Collector, Gateway, Line, Register
+from metergate.station.archive.models import Collector, Gateway, Line, Register
 from metergate.station.archive.queries import registers_by_line
 from metergate.station.collect import queries, services
 from metergate.station.collect.models import Intake, Presence, Quarter, Trace
 from metergate.station.web.cells import cells
 from metergate.station.web.parts import part
+from metergate.station.web.tables.meters import METERS
+from metergate.station.web.tables.meters import rows as meters
 from metergate.station.web.views.gate import needs
 
 LAMPS = {"ok": "ok", "late": "ok", "suspect": "stale", "down": "fault", "unreachable": "stale"}
@@ -94,6 +96,9 @@ def _strip(code: str, registers: list[Register], line: Line, now: datetime) -> d
 def line(request: HttpRequest, code: str) -> HttpResponse:
     """One line: its live trace and its meters."""
     row = get_object_or_404(Line, code=code)
+    shown = METERS.show(request, meters(row))
+    if answer := shown.answer:
+        return answer
     services.watch_line(code, timezone.now())
     only = request.GET.get("only", "").strip()
     query = f"?{request.GET.urlencode()}" if only else ""
@@ -102,9 +107,9 @@ def line(request: HttpRequest, code: str) -> HttpResponse:
         "only": only,
         "rows": _trace(code, only),
         "trace_url": reverse("trace", args=[code]) + query,
-        "channels": Channel.objects.current().filter(line=row).select_related("meter", "collector"),
+        "kept": [("only", only)] if only else [],
     }
-    return render(request, "web/line.html", words)
+    return render(request, "web/line.html", shown.words() | words)
 
 
 @needs("archive.view_line")

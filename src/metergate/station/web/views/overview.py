@@ -19,7 +19,7 @@ from metergate.model import Severity, Unit
 from metergate.station.archive.models import Building, Collector, Estate, Line, Medium, Register
 from metergate.station.archive.queries import Measured, by_medium
 from metergate.station.archive.services import new_devices
-from metergate.station.collect import history, queries
+from metergate.station.collect import history, missing, queries
 from metergate.station.collect.models import Event, Presence
 from metergate.station.collect.periods import midnight
 from metergate.station.collect.series import Bars, add_up, bars
@@ -39,6 +39,8 @@ UNITS = {
 """What the use of a medium is told in."""
 DAYS = 30
 SLOW_FOR = 60
+MOST = 12
+"""Problems of a kind that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ def now(estate: Estate, at: datetime) -> dict[str, object]:
     found = queries.estate_points(estate)
     events = states.dressed(queries.open_events(estate)[:200])
     billing = queries.billing_registers(found)
-    gaps = queries.missing(found, at)
+    late = missing.missing(estate, at)
+    gaps, count = missing.dressed(late[:MOST]), late.count()
     midnight_now = midnight(at.astimezone(estate.zone).date(), estate.zone)
     return {
         "estate": estate,
@@ -83,7 +86,7 @@ def now(estate: Estate, at: datetime) -> dict[str, object]:
         "power_now": _power(found),
         "problems": _problems(events, gaps),
         "plan": plan(estate, found, events, at),
-        **_waiting(len(events), len(gaps)),
+        **_waiting(len(events), count),
         **_plant(estate),
         **cache.get_or_set(f"slow:{estate.code}", lambda: _slow(estate, found, billing, at), SLOW_FOR),  # type: ignore[dict-item]
     }
@@ -174,7 +177,7 @@ def _plant(estate: Estate) -> dict[str, object]:
     return {"plant": queries.Share(len(codes - down), len(codes)), "plant_label": _("Lines and collectors that answer")}
 
 
-def _problems(events: list[Event], gaps: list[queries.Missing]) -> list[dict[str, object]]:
+def _problems(events: list[Event], gaps: list[missing.Missing]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = [
         {
             "level": states.level(event.severity),
@@ -184,18 +187,18 @@ def _problems(events: list[Event], gaps: list[queries.Missing]) -> list[dict[str
             "url": f"{reverse('events')}#{event.pk}",
             "action": _("Acknowledge"),
         }
-        for event in events[:12]
+        for event in events[:MOST]
     ]
     rows += [
         {
             "level": "stale",
             "title": _("Meter does not answer"),
-            "where": f"{gap.room.number} · {gap.measured.point.get_medium_display()} · {gap.cause}",
+            "where": f"{gap.room.number} · {gap.point.get_medium_display()} · {gap.cause}",
             "time": gap.last,
-            "url": f"{reverse('room', args=[gap.room.code])}?sp={gap.measured.point.code}",
+            "url": f"{reverse('room', args=[gap.room.code])}?sp={gap.point.code}",
             "action": _("Look"),
         }
-        for gap in gaps[:12]
+        for gap in gaps
     ]
     return rows
 

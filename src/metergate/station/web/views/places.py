@@ -19,6 +19,8 @@ from metergate.station.collect.periods import period
 from metergate.station.web import states
 from metergate.station.web.cards import cards, used
 from metergate.station.web.context import chosen_estate
+from metergate.station.web.tables.rooms import ROOMS
+from metergate.station.web.tables.rooms import rows as rooms
 from metergate.station.web.views.gate import needs
 from metergate.station.web.views.overview import plan
 
@@ -47,8 +49,12 @@ class Cell:
 
 @needs("archive.view_room")
 def estate(request: HttpRequest) -> HttpResponse:
-    """The buildings of the chosen estate."""
+    """The buildings of the chosen estate, or its rooms as a list."""
     chosen = chosen_estate(request)
+    if chosen and request.GET.get("view") == "list":
+        shown = ROOMS.show(request, rooms(chosen))
+        words = {"kept": [("view", "list")], "estate": chosen}
+        return shown.answer or render(request, "web/estate_list.html", shown.words() | words)
     now = timezone.now()
     buildings = plan(chosen, queries.estate_points(chosen), list(queries.open_events(chosen)), now) if chosen else []
     return render(request, "web/estate.html", {"estate": chosen, "buildings": buildings})

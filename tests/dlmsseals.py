@@ -45,6 +45,19 @@ class Wrapper(Seal):
         return len(frame) > 8 and frame[:2] == b"\0\1" and int.from_bytes(frame[6:8], "big") == len(frame) - 8
 
 
+class Naked(Seal):
+    """An APDU by itself: nothing protects it, and it gives no readings."""
+
+    def open(self, frame: bytes) -> bytes | None:
+        return frame
+
+    def close(self, content: bytes) -> bytes:
+        return content
+
+    def right(self, frame: bytes) -> bool:
+        return False
+
+
 class Pushed(Hdlc):
     """A push in one HDLC frame or more: all of them right, whatever stands between them."""
 

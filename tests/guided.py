@@ -18,11 +18,28 @@ import atheris
 
 BESIDE = {"wmbus": ("mbus",), "dlms": ("hdlc",), "gdw376": ("dlt645",)}
 """Protocols in which others are wrapped."""
-_MODULE = (sys.argv[1:] or ["?"])[0].partition("-")[0]
-_PARTS = (_MODULE, "hunt", *BESIDE.get(_MODULE, ()))
+_NAME = (sys.argv[1:] or ["?"])[0]
+_MODULE = _NAME.partition("-")[0]
+_PARTS = ("metergate.bits", *(f"metergate.wire.{part}" for part in (_MODULE, "hunt", *BESIDE.get(_MODULE, ()))))
 
-with atheris.instrument_imports(include=["metergate.bits", *(f"metergate.wire.{part}" for part in _PARTS)]):
+
+def narrow(finder: object) -> None:
+    """Let atheris, which only knows whole distributions, instrument nothing but the parts."""
+    find = finder.find_spec  # type: ignore[attr-defined]
+
+    def find_part(name: str, path: object = None, target: object = None) -> object:
+        wanted = any(name == part or name.startswith(f"{part}.") for part in _PARTS)
+        return find(name, path, target) if wanted else None
+
+    finder.find_spec = find_part  # type: ignore[attr-defined]
+
+
+with atheris.instrument_imports(include=["metergate"]):
+    narrow(sys.meta_path[0])
     import mutants
+
+    if _NAME in mutants.MAKERS:  # some load what they need only when it is needed
+        mutants.heard(mutants.line(_NAME).receiver(), iter(mutants.line(_NAME).frames))
 
 LONGEST, HANG, MEMORY = 2048, 2, 1024
 """Octets of an input, seconds for one, MB of the process."""
@@ -42,9 +59,9 @@ def once(line: mutants.Line, data: bytes) -> None:
     """One input. AssertionError or whatever leaves a decoder: a mistake."""
     made, step = telegram(line, data)
     receiver, other = line.receiver(), line.receiver()
-    whole = mutants._heard(receiver, iter((made,)))
-    parts = mutants._heard(other, (made[at : at + step] for at in range(0, len(made), step)))
-    mutants._check(line, made, 0, whole, mutants.Tally(line.name, 1, Counter()))
+    whole = mutants.heard(receiver, iter((made,)))
+    parts = mutants.heard(other, (made[at : at + step] for at in range(0, len(made), step)))
+    mutants.check(line, made, 0, whole, mutants.Tally(line.name, 1, Counter()))
     assert whole == parts, "cut into parts it is another answer"
 
 

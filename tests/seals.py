@@ -189,82 +189,6 @@ class Mbus(Summed):
         super().__init__(4, lambda frame: frame[1] + 6 if frame[1] == frame[2] else 0, {0: 0x68, 3: 0x68})
 
 
-class Dlt645(Summed):
-    """Content: address, control code, data."""
-
-    _fixed = 7
-
-    def __init__(self) -> None:
-        super().__init__(0, lambda frame: frame[9] + 12, {0: 0x68, 7: 0x68})
-
-    def _content(self, frame: bytes) -> bytes:
-        return frame[1:7] + frame[8:9] + frame[10:-2]
-
-    def _head(self, content: bytes) -> bytes:
-        return b"\x68" + content[:6] + b"\x68" + content[6:7] + bytes((len(content) - 7,)) + content[7:]
-
-
-class Dlt698(Seal):
-    """Content: control octet, flag of the address, address, client address, APDU."""
-
-    def right(self, frame: bytes) -> bool:
-        head = 9 + (frame[4] & 15) if len(frame) > 13 else 99
-        whole = len(frame) > head + 2 and len(frame) == int.from_bytes(frame[1:3], "little") + 2
-        sealed = frame[head - 2 : head] == x25(frame[1 : head - 2]) and frame[-3:-1] == x25(frame[1:-3])
-        return whole and sealed and (frame[0], frame[-1]) == (0x68, 0x16)
-
-    def open(self, frame: bytes) -> bytes | None:
-        frame = frame.lstrip(b"\xfe")
-        if not self.right(frame):
-            return None
-        head = 9 + (frame[4] & 15)
-        return frame[3 : head - 2] + frame[head:-3]
-
-    def close(self, content: bytes) -> bytes:
-        content = content.ljust(8, b"\0")
-        size = 4 + (content[1] & 15)
-        content = content.ljust(size + 2, b"\0")[:16000]
-        head = (len(content) + 6).to_bytes(2, "little") + content[:size]
-        body = head + x25(head) + content[size:]
-        return b"\x68" + body + x25(body) + b"\x16"
-
-
-class Gdw376(Summed):
-    """Content: control octet, address, function, sequence, data units."""
-
-    _fixed = 8
-
-    def __init__(self) -> None:
-        super().__init__(6, self._size, {0: 0x68, 5: 0x68})
-
-    @staticmethod
-    def _size(frame: bytes) -> int:
-        length = int.from_bytes(frame[1:3], "little")
-        return (length >> 2) + 8 if frame[1:3] == frame[3:5] and length & 3 in (1, 2) else 0
-
-    def _content(self, frame: bytes) -> bytes:
-        return frame[6:-2]
-
-    def _head(self, content: bytes) -> bytes:
-        length = (len(content) << 2 | 2).to_bytes(2, "little")
-        return b"\x68" + length * 2 + b"\x68" + content
-
-
-class Cjt188(Summed):
-    """Content: type, address, control code, data."""
-
-    _fixed = 9
-
-    def __init__(self) -> None:
-        super().__init__(0, lambda frame: frame[10] + 13, {0: 0x68})
-
-    def _content(self, frame: bytes) -> bytes:
-        return frame[1:10] + frame[11:-2]
-
-    def _head(self, content: bytes) -> bytes:
-        return b"\x68" + content[:9] + bytes((len(content) - 9,)) + content[9:]
-
-
 class Mgc1(Seal):
     """CRC over all but the first octet, and one in every record of 24 octets. Content: address, number, function,
     payload."""
@@ -320,41 +244,6 @@ class ModbusTcp(Seal):
 
     def right(self, frame: bytes) -> bool:
         return len(frame) >= 8 and frame[2:4] == b"\0\0" and int.from_bytes(frame[4:6], "big") + 6 == len(frame)
-
-
-class Iec62056(Seal):
-    """A readout; its last octet is the XOR of those behind STX. One without STX, or that ends without ETX, has none."""
-
-    HEAD = b"/MGT5FUZZ\r\n"
-
-    @staticmethod
-    def command(body: bytes) -> str:
-        """A command in hex."""
-        made = 0
-        for octet in body + b"\x03":
-            made ^= octet
-        return (b"\x01" + body + b"\x03" + bytes((made,))).hex()
-
-    def right(self, frame: bytes) -> bool:
-        text = bytes(octet & 0x7F for octet in frame)
-        begin = min((place for sign in b"\1\2" if (place := text.find(sign)) >= 0), default=-1)
-        if begin < 0 or text[-2] not in b"\3\4":
-            return True
-        made = 0
-        for octet in frame[begin + 1 : -1]:
-            made ^= octet
-        return made == frame[-1]
-
-    def open(self, frame: bytes) -> bytes | None:
-        text = frame[frame.find(b"\x02") + 1 :] if b"\x02" in frame else frame.partition(b"\r\n")[2]
-        return text.partition(b"!")[0] or None
-
-    def close(self, content: bytes) -> bytes:
-        body = bytes(octet for octet in content if octet not in b"\1\2\3\4") + b"!\r\n\x03"
-        made = 0
-        for octet in body:
-            made ^= octet
-        return self.HEAD + b"\x02" + body + bytes((made,))
 
 
 class Wmbus(Seal):

@@ -89,6 +89,41 @@ class Tic(Seal):
         return all(group[:1] == b"\n" and self._sum(group, standard) == group[-1] for group in groups)
 
 
+class Iec62056(Seal):
+    """A readout; its last octet is the XOR of those behind STX. One without STX, or that ends without ETX, has none."""
+
+    HEAD = b"/MGT5FUZZ\r\n"
+
+    @staticmethod
+    def command(body: bytes) -> str:
+        """A command in hex."""
+        made = 0
+        for octet in body + b"\x03":
+            made ^= octet
+        return (b"\x01" + body + b"\x03" + bytes((made,))).hex()
+
+    def right(self, frame: bytes) -> bool:
+        text = bytes(octet & 0x7F for octet in frame)
+        begin = min((place for sign in b"\1\2" if (place := text.find(sign)) >= 0), default=-1)
+        if begin < 0 or text[-2] not in b"\3\4":
+            return True
+        made = 0
+        for octet in frame[begin + 1 : -1]:
+            made ^= octet
+        return made == frame[-1]
+
+    def open(self, frame: bytes) -> bytes | None:
+        text = frame[frame.find(b"\x02") + 1 :] if b"\x02" in frame else frame.partition(b"\r\n")[2]
+        return text.partition(b"!")[0] or None
+
+    def close(self, content: bytes) -> bytes:
+        body = bytes(octet for octet in content if octet not in b"\1\2\3\4") + b"!\r\n\x03"
+        made = 0
+        for octet in body:
+            made ^= octet
+        return self.HEAD + b"\x02" + body + bytes((made,))
+
+
 def p1_captures(corpora: Path) -> list[bytes]:
     """The captured telegrams that carry a check sum."""
     path = corpora / "p1/telegrams.jsonl"

@@ -17,23 +17,24 @@ import pytest
 from mutants import MAKERS, fuzz, left_behind, line
 from seals import en13757, kermit, modbus, x25
 
-COUNT = int(os.environ.get("METERGATE_FUZZ", "3000"))
+COUNT = int(os.environ.get("METERGATE_FUZZ", "1500"))
 SEED = 2026
 
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_nothing_escapes_and_nothing_corrupt_is_read(name: str) -> None:
-    tally = fuzz(line(name), COUNT, SEED)
-    assert tally.outcomes["with readings"] > 0, (
+    tried = line(name)
+    tally = fuzz(tried, COUNT, SEED)
+    assert tally.outcomes["with readings" if tried.reads else "without readings"] > 0, (
         "no spoilt telegram was still sound: nothing was tried behind the checks"
     )
-    assert tally.outcomes["bad_checksum"] > 0
+    assert tally.outcomes["bad_checksum" if tried.summed else "truncated"] > 0
 
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_memory_stays_flat(name: str) -> None:
     """Not even one object a telegram: three times the same telegrams after the first time."""
-    assert left_behind(line(name), 400, SEED) < 400
+    assert left_behind(line(name), 200, SEED) < 200
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -268,7 +268,7 @@ def test_a_meter_survives_any_request(data: bytes, control: int) -> None:
 def test_registry_and_guess() -> None:
     assert [entry.name for entry in PROTOCOLS] == ["cjt188"]
     assert guess(REPLY) == 100
-    assert guess(REPLY[:-2] + b"\0\x16") == 20
+    assert guess(REPLY[:-2] + b"\0\x16") == 30
     assert guess(bytes.fromhex("68129078563412681104333434356b16")) == 0
 
 

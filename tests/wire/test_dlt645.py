@@ -337,7 +337,7 @@ def test_learned_layouts_equal_the_general_decoder(replies: list[tuple[int, byte
 def test_registry_and_guess() -> None:
     assert [entry.name for entry in PROTOCOLS] == ["dlt645", "dlt645-1997"]
     assert guess(b"\xfe\xfe" + ENERGY) == 100
-    assert guess(ENERGY[:-2] + b"\0\x16") == 20
+    assert guess(ENERGY[:-2] + b"\0\x16") == 30
     assert guess(b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01") == 0
     assert PROTOCOLS[1].guess(reply(0x9010, bytes(4), control=0x81)) == 100
 

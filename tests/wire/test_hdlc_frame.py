@@ -244,5 +244,5 @@ def test_explanations_name_parameters_and_apdus() -> None:
 
 
 def test_guess() -> None:
-    assert (guess(UA), guess(b"\x00\x01" * 20), guess(b"")) == (90, 0, 0)
-    assert guess(UA[:12] + b"\x00" + UA[13:]) == 20
+    assert (guess(UA), guess(b"\x00\x01" * 20), guess(b"")) == (100, 0, 0)
+    assert guess(UA[:12] + b"\x00" + UA[13:]) == 30

@@ -354,8 +354,8 @@ def test_a_collector_survives_any_request(function: int, payload: bytes) -> None
 
 def test_registry_guess_and_explain() -> None:
     assert [entry.name for entry in PROTOCOLS] == ["mgc1"]
-    assert guess(b"\0" + STATUS) == 100
-    assert guess(CLOSE_3[:-1] + b"\0") == 20
+    assert guess(b"\0" + STATUS) == 90
+    assert guess(CLOSE_3[:-1] + b"\0") == 30
     assert guess(b"hello") == 0
     spans = explain(CLOSE_3)
     octets = sorted(at for span in spans if span.level == 1 for at in range(span.start, span.start + span.length))

@@ -36,7 +36,7 @@ def decode(
 
         metergate decode capture.bin
 
-        metergate decode "68 11 11 11 11 11 11 68 11 04 33 33 34 33 AE 16"
+        metergate decode "68 11 11 11 11 11 11 68 11 04 33 33 34 33 18 16"
 
         metergate decode --protocol wmbus --key 000102030405060708090A0B0C0D0E0F telegram.hex --explain
 

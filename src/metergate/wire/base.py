@@ -151,6 +151,7 @@ class ProtocolEntry:
 
     `receiver(keys, options)` makes the listening end. `explain(data, keys)` takes one telegram apart.
     `guess(data)` says from 0 (no) to 100 (certain, check sum right) how much the bytes look like this protocol.
+    `between`: what octets are that no field of an explanation names.
     """
 
     name: str
@@ -159,3 +160,4 @@ class ProtocolEntry:
     receiver: Callable[[Keys, Options], Receiver]
     explain: Callable[[bytes, Keys], list[Span]]
     guess: Callable[[bytes], int]
+    between: str = "framing"

@@ -14,11 +14,13 @@ from typing import Any
 
 from metergate.errors import BadValue
 from metergate.model import MeterIdentity, Reading
-from metergate.wire import protocols
+from metergate.wire import each_protocol, protocols
 from metergate.wire.base import Found, Problem, Telegram, received
 
 Json = dict[str, Any]
 KEYS = ("key", "encryption", "authentication", "dedicated", "client_system_title")
+LOOKED_AT, CERTAIN = 16 << 10, 100
+"""Octets that a guess looks at; a guess that needs no other."""
 LIMIT = 64 << 20
 """Most input bytes of one request."""
 
@@ -196,7 +198,12 @@ def _refusal(message: str, offset: int = 0) -> Json:
 
 
 def guess(data: bytes) -> str | None:
-    """The protocol that the bytes look most like, or None."""
-    sure = {name: entry.guess(data) for name, entry in protocols().items()}
-    best = max(sure, key=lambda name: sure[name], default=None)
-    return best if best and sure[best] > 0 else None
+    """The protocol that the bytes look most like, or None. What is certain ends the search."""
+    best, sure = None, 0
+    for entry in each_protocol():
+        likeness = entry.guess(data[:LOOKED_AT])
+        if likeness > sure:
+            best, sure = entry.name, likeness
+        if sure >= CERTAIN:
+            break
+    return best

@@ -13,6 +13,8 @@ from datetime import datetime
 from metergate.errors import DecodeError
 from metergate.wire.base import Found, Problem, Telegram
 
+SURE = 90
+"""Of `likeness`: at least so much where a right frame was found."""
 NOISE_PAGE = 1024
 """Noise is told at the latest where the stream passes a multiple of this, so that endless noise is seen."""
 
@@ -70,6 +72,10 @@ class Hunter:
         yield from self._scan(final=True)
         yield from self._tell(self.position)
 
+    def is_filler(self, data: bytes) -> bool:
+        """Whether `data` is nothing but filler."""
+        return not data.strip(self._filler) if self._filler else not data
+
     def _scan(self, final: bool) -> Iterator[Catch]:
         buffer, at, size = self._buffer, 0, len(self._buffer)
         base = self.position - size
@@ -120,6 +126,17 @@ class Hunter:
         if self._run:
             yield Problem("noise", offset, f"{self._run} bytes of no frame")
             self._run = 0
+
+
+def likeness(hunter: Hunter, data: bytes) -> int:
+    """How much `data` look like frames of a fresh hunter: 100: nothing but right ones; 90: right ones among others;
+    30: one whose check is wrong at the front, behind fillers; 0: none."""
+    catches = [*hunter.feed(data), *hunter.silence()]
+    right = sum(not isinstance(catch, Problem) for catch in catches)
+    if right:
+        return 100 if right == len(catches) else 90
+    wrong = [catch.offset for catch in catches if isinstance(catch, Problem) and catch.code == "bad_checksum"]
+    return 30 if wrong and hunter.is_filler(data[: min(wrong)]) else 0
 
 
 class HuntingReceiver(ABC):

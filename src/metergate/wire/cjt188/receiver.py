@@ -9,7 +9,7 @@ from metergate.model import MeterIdentity, Quality, Reading, Register, TimeQuali
 from metergate.wire.base import Keys, Options, Problem, Span, Telegram
 from metergate.wire.cjt188.frame import COUNTERS, FUNCTIONS, READ, SET_ADDRESS, WRITE, WRITE_VARIANT, Frame, hunter
 from metergate.wire.cjt188.values import KINDS, STATUS, StatusMap, amounts, layout, moment, obis, size_of
-from metergate.wire.hunt import HuntingReceiver
+from metergate.wire.hunt import HuntingReceiver, likeness
 
 PARAGRAPH = "CJ/T 188-2004"
 
@@ -116,11 +116,8 @@ def _catches(data: bytes) -> list[tuple[int, bytes] | Problem]:
 
 
 def guess(data: bytes) -> int:
-    """100: a frame with a right check octet; 20: one begun; 0: none."""
-    found = _catches(data)
-    if any(not isinstance(catch, Problem) for catch in found):
-        return 100
-    return 20 if any(isinstance(catch, Problem) and catch.code == "bad_checksum" for catch in found) else 0
+    """See `hunt.likeness`."""
+    return likeness(hunter(), data)
 
 
 def explain(data: bytes, keys: Keys | None = None) -> list[Span]:

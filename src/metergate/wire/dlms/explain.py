@@ -23,10 +23,19 @@ from metergate.wire.dlms.push.carriers import carrier_of
 from metergate.wire.dlms.push.lists import text
 from metergate.wire.dlms.push.receiver import PushReceiver
 from metergate.wire.hdlc import receiver as hdlc
+from metergate.wire.hdlc.frame import Frame
+from metergate.wire.hdlc.framer import Framer
 
 SERVICES, DATA, CIPHERING = "IEC 62056-5-3", "IEC 62056-6-2", "IEC 62056-5-3"
 _KINDS = {form.head: form for form in FORMS}
 _LATE = "cannot be read"
+CERTAIN = 100
+FLAG, MBUS = b"\x7e", b"\x68"
+SENT = (b"\xdb", b"\xdd", b"\xe6", b"\x0f")
+"""First octets of APDUs that are pushed by themselves, and of the LLC header."""
+UI, POLL = 0x03, 0x10
+SERVICE_TAGS = range(0xC0, 0xC8)
+"""Get, set, event, action: request and response, in clear."""
 
 
 def explain_apdu(data: bytes, keys: Keys | None = None) -> list[Span]:
@@ -222,25 +231,40 @@ def _value(value: Data) -> str:
 
 # ---- guesses ---------------------------------------------------------------------------------------------------------
 def guess_push(data: bytes) -> int:
-    """100: a notification that is read to its end; 70: an encrypted one; 0: none."""
-    best = 0
-    for item in received(PushReceiver(), data):
+    """100: a notification that is read to its end, or anything in UI frames; 50: an encrypted APDU; 0: none."""
+    best = _unasked(data)
+    for item in received(PushReceiver(), data) if best < CERTAIN else ():
         if isinstance(item, Problem):
             continue
         if item.readings:
-            return 100
-        best = max(best, 70 if any(problem.code == "key_missing" for problem in item.problems) else 0)
+            return CERTAIN
+        hidden = any(problem.code == "key_missing" for problem in item.problems)
+        best = max(best, 0 if not hidden else CERTAIN if item.data[:1] == MBUS else 50 if item.data[:1] in SENT else 0)
     return best
 
 
+def _unasked(data: bytes) -> int:
+    """100, or 90 among other octets, where HDLC brings information that nobody asked for (UI frames)."""
+    if data[:1] != FLAG:
+        return 0
+    framer = Framer()
+    catches = [*framer.feed(data), *framer.silence()]
+    frames = [Frame.of(catch[1]) for catch in catches if not isinstance(catch, Problem)]
+    if not any(frame.control & ~POLL == UI and frame.information for frame in frames):
+        return 0
+    return CERTAIN if len(frames) == len(catches) else 90
+
+
 def guess_apdu(data: bytes) -> int:
-    """60: the bytes are one APDU to their end; they carry no check, so it is not sure. 0: they are none."""
+    """60: the bytes are one APDU to their end; they carry no check, so it is not sure. 20: they begin like one."""
     octets = data[3:] if data[:3] in LLC else data
+    begun = 0
     try:
         if is_sealed(octets):
             sealed(octets)
         else:
+            begun = 20 if apdu.kind(octets) and octets[0] in SERVICE_TAGS else 0
             apdu.decode(octets)
     except DecodeError:
-        return 0
+        return begun
     return 60 if len(octets) > 4 else 20

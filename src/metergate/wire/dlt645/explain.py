@@ -6,6 +6,7 @@ from metergate.errors import DecodeError
 from metergate.wire.base import Keys, Problem, Span
 from metergate.wire.dlt645.decode import E1997, E2007, Edition, edition, header, slots, split
 from metergate.wire.dlt645.frame import Frame, error_text, hunter
+from metergate.wire.hunt import SURE, likeness
 
 FUNCTIONS = {
     0x01: "read",
@@ -39,11 +40,12 @@ def catches(data: bytes) -> list[tuple[int, bytes] | Problem]:
 
 
 def guess(data: bytes, kind: Edition = E2007) -> int:
-    """100: a frame of this edition with a right check octet; 90: one of the other edition; 20: begun; 0: none."""
-    found = [Frame.of(catch[1]) for catch in catches(data) if not isinstance(catch, Problem)]
-    if found:
-        return 100 if any(edition(frame) is kind for frame in found) else 90
-    return 20 if any(isinstance(catch, Problem) and catch.code == "bad_checksum" for catch in catches(data)) else 0
+    """See `hunt.likeness`; one less for frames that are of the other edition alone."""
+    sure = likeness(hunter(), data)
+    if sure < SURE:
+        return sure
+    found = (Frame.of(catch[1]) for catch in catches(data) if not isinstance(catch, Problem))
+    return sure if any(edition(frame) is kind for frame in found) else sure - 1
 
 
 def guess_1997(data: bytes) -> int:

@@ -12,6 +12,7 @@ from metergate.wire.dlt698.apdu import parts
 from metergate.wire.dlt698.decode import Found, readings
 from metergate.wire.dlt698.frame import TYPES, Frame, header_size, hunter
 from metergate.wire.dlt698.values import Data, plain
+from metergate.wire.hunt import SURE, likeness
 
 DOCUMENT = "DL/T 698.45"
 
@@ -22,12 +23,12 @@ def _catches(data: bytes) -> list[tuple[int, bytes] | Problem]:
 
 
 def guess(data: bytes) -> int:
-    """100: a frame with right check sums; 20: one begun whose check sum is wrong; 0: none."""
-    found = _catches(data)
-    if any(not isinstance(catch, Problem) for catch in found):
-        return 100
-    wrong = [catch for catch in found if isinstance(catch, Problem) and catch.code == "bad_checksum"]
-    return 20 if any("HCS" not in problem.message for problem in wrong) else 0
+    """See `hunt.likeness`; a wrong check of the header alone says nothing."""
+    sure = likeness(hunter(), data)
+    if sure >= SURE:
+        return sure
+    wrong = [catch for catch in _catches(data) if isinstance(catch, Problem) and catch.code == "bad_checksum"]
+    return sure if any("HCS" not in problem.message for problem in wrong) else 0
 
 
 def explain(data: bytes, keys: Keys | None = None) -> list[Span]:

@@ -10,7 +10,7 @@ from metergate.model import Medium, MeterIdentity, Reading
 from metergate.wire.base import Keys, Options, Problem, Span, Telegram
 from metergate.wire.gdw376.decode import header, message, units
 from metergate.wire.gdw376.frame import NAMES, PASSWORD, Frame, Joiner, hunter
-from metergate.wire.hunt import HuntingReceiver
+from metergate.wire.hunt import HuntingReceiver, likeness
 
 DOCUMENT = "Q/GDW 376.1"
 TALKS = 256
@@ -61,11 +61,8 @@ def _catches(data: bytes) -> list[tuple[int, bytes] | Problem]:
 
 
 def guess(data: bytes) -> int:
-    """100: a frame with a right check octet; 20: one begun; 0: none."""
-    found = _catches(data)
-    if any(not isinstance(catch, Problem) for catch in found):
-        return 100
-    return 20 if any(isinstance(catch, Problem) and catch.code == "bad_checksum" for catch in found) else 0
+    """See `hunt.likeness`."""
+    return likeness(hunter(), data)
 
 
 def explain(data: bytes, keys: Keys | None = None) -> list[Span]:

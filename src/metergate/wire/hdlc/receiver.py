@@ -11,7 +11,7 @@ from metergate.wire.hdlc.address import Address
 from metergate.wire.hdlc.frame import REQUEST, RESPONSE, Frame, Kind, kind_of
 from metergate.wire.hdlc.framer import Framer
 from metergate.wire.hdlc.parameters import Parameters
-from metergate.wire.hunt import HuntingReceiver
+from metergate.wire.hunt import HuntingReceiver, likeness
 
 DOCUMENT = "IEC 62056-46"
 
@@ -57,12 +57,8 @@ class Receiver(HuntingReceiver):
 
 
 def guess(data: bytes) -> int:
-    """90: a frame with right checks (what it carries may be surer); 20: one that is begun or broken; 0: none."""
-    framer = Framer()
-    catches = [*framer.feed(data), *framer.silence()]
-    if any(not isinstance(catch, Problem) for catch in catches):
-        return 90
-    return 20 if any(isinstance(catch, Problem) and catch.code == "bad_checksum" for catch in catches) else 0
+    """See `hunt.likeness`."""
+    return likeness(Framer(), data)
 
 
 def explain(data: bytes, keys: Keys | None = None) -> list[Span]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
@@ -258,14 +259,29 @@ def _shown(name: str, text: str | None) -> str | None:
 
 
 def guess(data: bytes) -> int:
-    """100: a message with a right check character; 90: a whole readout without; 40: an identification; 0: none."""
-    best = 0
-    receiver = Receiver()
-    for found in (*receiver.receive(data), *receiver.silence()):
-        if isinstance(found, Telegram):
-            kind = found.frame.get("kind")
-            checked = found.frame.get("check") or kind == "command" or found.data[:1] == frames.STX
-            best = max(
-                best, 100 if checked else 90 if found.readings else 40 if kind in ("request", "identification") else 5
-            )
-    return best
+    """100: a message with a right check character; 90: a whole readout without; 40: an identification, a request or an
+    option alone; 30: it begins like a message; 5: a lone sign; 0: none."""
+    if len(data.translate(None, _TEXT)) * 8 > len(data):
+        return 0
+    receiver = Receiver(None, {"learn": False})
+    likes = [_likeness(found) for found in (*receiver.receive(data), *receiver.silence())]
+    front = _BEGUN.match(data.translate(frames.MASK))
+    return max(likes, default=0) or (30 if front else 0)
+
+
+_BEGUN = re.compile(
+    rb"[\0\r\n]*(?:/[A-Za-z]{3}[0-9A-I]?|/\?|\x06[0-9][0-9A-I][0-9]|\x01[A-Z][0-9]|\x02?[A-Z0-9.:*&-]{0,16}\()"
+)
+_TEXT = bytes(octet for octet in range(256) if octet & 0x7F in b"\x01\x02\x03\x04\x06\x15\r\n" or octet & 0x7F >= 0x20)
+"""Octets of messages, with parity or without; of other protocols' octets many more are others."""
+
+
+def _likeness(found: Found) -> int:
+    if isinstance(found, Problem):
+        return 0
+    kind = found.frame.get("kind")
+    if found.frame.get("check") or kind == "command" or (kind == "data" and found.data[:1] == frames.STX):
+        return 100
+    return (
+        90 if found.readings else 40 if kind in ("request", "identification", "option") else 0 if kind == "data" else 5
+    )

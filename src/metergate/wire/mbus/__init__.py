@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from metergate.wire.base import Keys, Options, ProtocolEntry
+from metergate.wire.base import Keys, Options, Problem, ProtocolEntry
 from metergate.wire.mbus.explain import explain
-from metergate.wire.mbus.frame import Framer
+from metergate.wire.mbus.frame import Framer, parse
 from metergate.wire.mbus.keys import Keyring
 from metergate.wire.mbus.telegram import PROTOCOL, Decoder, Receiver
 
 __all__ = ["PROTOCOLS", "Decoder", "Receiver", "explain", "guess"]
+
+
+FOREIGN = range(0x20)
+"""CI fields of frames that carry another protocol (DLMS)."""
 
 
 def _receiver(keys: Keys, options: Options) -> Receiver:
@@ -17,11 +21,18 @@ def _receiver(keys: Keys, options: Options) -> Receiver:
 
 
 def guess(data: bytes) -> int:
-    """100 for a long frame with a right check sum, 40 for a short one, 5 for a lone E5, 0 else."""
+    """100: nothing but frames with right check sums, a long one among them; 90: a long one among others, or one of
+    transport layers that are not M-Bus; 40: short frames alone; 30: a long one whose check is wrong; 5: a lone E5."""
     framer = Framer()
-    sure = {0x68: 100, 0x10: 40, 0xE5: 5}
-    caught = [*framer.feed(data), *framer.silence()]
-    return max((sure[catch[1][0]] for catch in caught if isinstance(catch, tuple)), default=0)
+    caught = [*framer.feed(data.lstrip(b"\0")), *framer.silence()]
+    frames = [parse(catch[1]) for catch in caught if isinstance(catch, tuple)]
+    alone = len(frames) == len(caught)
+    if foreign := [frame.ci in FOREIGN for frame in frames if frame.ci is not None]:
+        return 100 if alone and not any(foreign) else 90
+    if any(isinstance(catch, Problem) and (catch.code, catch.offset) == ("bad_checksum", 0) for catch in caught):
+        return 30
+    short = any(frame.kind == "short" for frame in frames)
+    return 0 if not alone else 40 if short else 5 if frames else 0
 
 
 PROTOCOLS = (

@@ -9,7 +9,7 @@ from datetime import datetime
 from metergate.errors import DecodeError
 from metergate.model import MeterIdentity, Reading
 from metergate.wire.base import Keys, Options, Problem, Span, Telegram
-from metergate.wire.hunt import HuntingReceiver
+from metergate.wire.hunt import HuntingReceiver, likeness
 from metergate.wire.mgc1.frame import ANSWER, BROADCAST, UNASSIGNED, Frame, Function, Status, hunter
 from metergate.wire.mgc1.records import SIZE, CollectorStatus, Ident, Record, ValveState, events, records
 
@@ -145,11 +145,8 @@ def _catches(data: bytes) -> list[tuple[int, bytes] | Problem]:
 
 
 def guess(data: bytes) -> int:
-    """100: a frame with a right CRC; 20: one begun; 0: none."""
-    found = _catches(data)
-    if any(not isinstance(catch, Problem) for catch in found):
-        return 100
-    return 20 if any(isinstance(catch, Problem) and catch.code == "bad_checksum" for catch in found) else 0
+    """See `hunt.likeness`."""
+    return likeness(hunter(), data)
 
 
 _Show = Callable[[int, Frame], list[Span]]

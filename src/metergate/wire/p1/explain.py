@@ -137,9 +137,13 @@ def _sealed(frame: bytes, base: int, keys: Keys) -> Iterator[Span]:
     yield Span(base + len(frame) - 12, 12, "tag", f"{frame[-12:].hex()}, right", 0, _SEALED)
 
 
+LONG = 200
+"""Octets that an encrypted telegram has at least; shorter ones are mostly APDUs of DLMS."""
+
+
 def guess(data: bytes) -> int:
-    """100: a telegram with a right check sum; 95: one without that has P1's own objects; 55: another, or an encrypted
-    one; 20: it begins like one; else 0."""
+    """100: a telegram with a right check sum; 95: one without that has P1's own objects; 65: an encrypted one; 55:
+    another readout; 20: it begins like one; else 0."""
     framer = Framer()
     best = 0
     for catch in [*framer.feed(data), *framer.silence()]:
@@ -147,7 +151,7 @@ def guess(data: bytes) -> int:
             continue
         frame = catch[1]
         if frame[0] == GENERAL_GLO:
-            best = max(best, 55)
+            best = max(best, 65 if len(frame) > LONG else 55)
         elif sent(frame):
             return 100
         elif any(line.groups and line.code.count("-") for line in split(frame).lines):

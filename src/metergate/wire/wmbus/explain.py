@@ -17,6 +17,8 @@ from metergate.wire.wmbus.peel import Context, Layers, peel
 
 _LINK, _EXTENDED, _AUTHENTICATION, _TRANSPORT = "EN 13757-4", "EN 13757-4", "OMS volume 2", "EN 13757-7"
 _OWN = "maker's own format"
+AUTHENTICATED, CRC = 0x90, 2
+"""CI field of the authentication layer; octets of a block's check."""
 Part = tuple[int, str, str]
 """Bytes, name, value."""
 
@@ -34,17 +36,17 @@ def find(data: bytes) -> tuple[Format, bytes] | None:
 
 
 def guess(data: bytes) -> int:
-    """How much the bytes look like a telegram: 100 with right CRCs, 60 without but of the right length, else 0."""
-    found = find(data)
-    if found is None:
+    """100: right CRCs; 60: none, but the right length and a CI field that is known; 30: cut off, or the CRCs wrong."""
+    if len(data) <= FIRST + CRC or data[1] not in CONTROLS or data[0] < SHORTEST:
         return 0
-    form, telegram = found
-    if form is not Format.NONE:
+    found = find(data)
+    if found and found[0] is not Format.NONE:
         return 100
-    letters = Link.of(telegram).address.manufacturer
-    known = len(telegram) > FIRST and (telegram[FIRST] in TPL or telegram[FIRST] in ELL or telegram[FIRST] == 0x90)
-    likely = telegram[1] in CONTROLS and letters.isalpha() and letters.isupper() and known
-    return 60 if likely and len(data) == len(telegram) else 30 if likely else 0
+    letters = Link.of(data[:FIRST]).address.manufacturer
+    known = [octet in TPL or octet in ELL or octet == AUTHENTICATED for octet in (data[FIRST], data[FIRST + CRC])]
+    if not (letters.isalpha() and letters.isupper() and any(known)):
+        return 0
+    return 60 if found and known[0] and data[0] + 1 == len(data) else 30
 
 
 def explain(data: bytes, keys: Keys) -> list[Span]:

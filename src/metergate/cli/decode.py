@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from metergate.cli.spans import print_spans
 from metergate.errors import BadValue, DecodeError
 from metergate.wire import contract, protocols
 
@@ -177,11 +178,5 @@ def _explain(name: str, data: bytes, keys: dict[str, bytes], answer: Json) -> No
     telegrams = answer["telegrams"]
     for telegram in track(telegrams, "explaining", transient=True, disable=len(telegrams) < 100):
         start, length = telegram["offset"], telegram["length"]
-        for span in protocols()[name].explain(data[start : start + length], keys):
-            part = data[start + span.start : start + span.start + span.length].hex(" ")
-            octets = part if len(part) <= 35 else f"{part[:32]}…"
-            where = f"{start + span.start:5}+{span.length:<4}"
-            console.print(
-                f"{where} {octets:<36}{'  ' * span.level}{span.name}  [bold]{span.value}[/]  [dim]{span.paragraph}[/]",
-                highlight=False,
-            )
+        part = data[start : start + length]
+        print_spans(console, protocols()[name].explain(part, keys), part, start)

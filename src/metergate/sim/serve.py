@@ -15,7 +15,7 @@ from metergate.links.tcp import Listener, listen
 from metergate.sim.bank import Bank as Answering
 from metergate.sim.clock import SimClock
 from metergate.sim.household import Household
-from metergate.sim.meters import HOT_WATER, PUSHERS, RESPONDERS, Pusher, responder
+from metergate.sim.meters import HOT_WATER, PUSHERS, RESPONDERS, Pusher, dlms, modbus, responder
 from metergate.sim.specs import Bank, MeterSpec
 from metergate.wire.base import Responder
 
@@ -25,6 +25,27 @@ USUAL_IDS = {"cjt188": "47110500000001", "mbus": "62000001", "wmbus": "62000001"
 USUAL_KINDS = {"cjt188": 0x10, "mbus": HOT_WATER, "wmbus": HOT_WATER}
 AGE = timedelta(days=400)
 """How long the meter has been counting."""
+
+
+ADDRESSES: dict[str, Callable[[MeterSpec], str]] = {
+    "modbus": lambda spec: str(modbus.unit(spec)),
+    "modbus-tcp": lambda spec: str(modbus.unit(spec)),
+    "gdw376": lambda spec: f"{spec.id}:1",
+    "dlms-hdlc": lambda spec: f"1:{dlms.physical(spec)}",
+    "dlms-wrapper": lambda spec: "1",
+}
+"""How a reader names the meter on its line, where that is not its number."""
+
+
+def address_of(spec: MeterSpec) -> str:
+    """What a reader has to give as address (for a meter that talks by itself: its number)."""
+    make = ADDRESSES.get(spec.protocol)
+    return make(spec) if make else spec.id
+
+
+def map_of(spec: MeterSpec) -> str:
+    """The map that a reader needs; empty for protocols that do without."""
+    return (spec.map or modbus.USUAL) if spec.protocol in ("modbus", "modbus-tcp") else ""
 
 
 def served() -> list[str]:

@@ -35,7 +35,7 @@ def whole(entry: ProtocolEntry, data: bytes, keys: Keys) -> list[Span]:
     Every span cites a paragraph, its own or the one around it. DecodeError.
     """
     try:
-        spans = entry.explain(data, keys)
+        spans = entry.explain(data, keys) if data else []
     except DecodeError as error:
         spans = [Span(0, len(data), "cannot be explained", error.reason)]
     if not spans:
@@ -47,19 +47,24 @@ def _nested(spans: Iterable[Span], size: int) -> _Node:
     """By where they stand: what lies in another is inside of it; what overlaps one before it begins behind that."""
     root = _Node(Span(0, size, ""))
     around = [root]
-    for _, span in sorted(enumerate(spans), key=lambda each: (each[1].start, -each[1].length, each[0])):
+    inside = [_within(span, 0, size) for span in spans]
+    for _, span in sorted(enumerate(inside), key=lambda each: (each[1].start, -each[1].length, each[0])):
         while len(around) > 1 and span.start >= around[-1].end and not _remark(span, around[-1]):
             around.pop()
         begin = span.start
         while len(around) > 1 and span.start + span.length > around[-1].end:
             begin = max(begin, around.pop().end)
-        begin = min(max(begin, around[-1].span.start), around[-1].end)
-        end = max(begin, min(span.start + span.length, around[-1].end))
-        node = _Node(replace(span, start=begin, length=end - begin))
+        node = _Node(_within(span, max(begin, around[-1].span.start), around[-1].end))
         around[-1].inside.append(node)
         if node.span.length:
             around.append(node)
     return root
+
+
+def _within(span: Span, begin: int, end: int) -> Span:
+    """The part of a span between two places."""
+    first = min(max(span.start, begin), end)
+    return replace(span, start=first, length=max(0, min(span.start + span.length, end) - first))
 
 
 def _remark(span: Span, node: _Node) -> bool:

@@ -12,7 +12,7 @@ from metergate.bits import Cursor
 from metergate.errors import DecodeError
 from metergate.model import Obis
 from metergate.wire.base import Keys, Problem, Span, received
-from metergate.wire.dlms import apdu
+from metergate.wire.dlms import apdu, explain_acse
 from metergate.wire.dlms.apdu.forms import FORMS
 from metergate.wire.dlms.data import Data, DateTime, Tag, decode
 from metergate.wire.dlms.kinds import LISTS
@@ -22,6 +22,7 @@ from metergate.wire.dlms.push.assembly import LLC, Message
 from metergate.wire.dlms.push.carriers import carrier_of
 from metergate.wire.dlms.push.lists import text
 from metergate.wire.dlms.push.receiver import PushReceiver
+from metergate.wire.dlms.wrapper import receiver as wrapper
 from metergate.wire.hdlc import receiver as hdlc
 from metergate.wire.hdlc.frame import Frame
 from metergate.wire.hdlc.framer import Framer
@@ -62,6 +63,29 @@ def explain_push(data: bytes, keys: Keys | None = None) -> list[Span]:
         else:
             spans.append(_joined(message, opener))
     return spans
+
+
+def explain_hdlc(data: bytes, keys: Keys | None = None) -> list[Span]:
+    """The first frame in `data`, with the APDU in it where it holds all of one."""
+    return [*_carried(data, hdlc.explain(data, keys), "information", keys)]
+
+
+def explain_wrapper(data: bytes, keys: Keys | None = None) -> list[Span]:
+    """The first wrapper in `data`, with the APDU in it."""
+    return [*_carried(data, wrapper.explain(data, keys), "APDU", keys)]
+
+
+def _carried(data: bytes, spans: list[Span], place: str, keys: Keys | None) -> Iterator[Span]:
+    for span in spans:
+        yield span
+        begin, end = span.start, span.start + span.length
+        if span.name != place or (place == "information" and data[begin : begin + 3] not in LLC):
+            continue
+        if place == "information":
+            yield Span(begin, 3, "LLC header", data[begin : begin + 3].hex(), span.level + 1, "IEC 62056-46")
+            begin += 3
+        if begin < end:
+            yield from _apdu(data[:end], begin, Opener(keys or {}), span.level + 1)
 
 
 def _frames(message: Message, keys: Keys | None) -> Iterator[Span]:
@@ -114,7 +138,9 @@ def _apdu(data: bytes, at: int, opener: Opener, level: int) -> Iterator[Span]:
     yield Span(at, len(octets), "APDU", kind, level, SERVICES)
     if is_sealed(octets):
         yield from _sealed(data, at, opener, level + 1)
-    elif octets[0] not in apdu.ACSE_KINDS:
+    elif octets[0] in apdu.ACSE_KINDS:
+        yield from explain_acse.elements(data, at, level + 1)
+    else:
         yield from _form(data, at, level + 1)
 
 

@@ -26,6 +26,8 @@ _SERIAL = "MODBUS over Serial Line V1.02 §2.5.1"
 
 def explain(framing: str, data: bytes) -> list[Span]:
     """The spans of one frame; none if no frame begins at the first octet."""
+    if not data:
+        return []
     if framing == TCP:
         return list(_tcp(data)) if tcp_size(data, 0) == len(data) else []
     fitting = [asking for asking in (True, False) if rtu_size(data, 0, asking) == len(data)]
@@ -52,6 +54,8 @@ def _inside(data: bytes, at: int, end: int, asking: bool) -> Iterator[Span]:
     title = _TITLES.get(function & ~FAILED, "unknown")
     yield Span(at + 1, 1, "function", f"{function & ~FAILED} {title}", 0, _APPLICATION + "5")
     begin = at + 2
+    if begin >= end:
+        return
     if function & FAILED:
         yield Span(begin, 1, "exception", exception_name(data[begin]), 0, _APPLICATION + "7")
     elif function in (3, 4) and not asking:

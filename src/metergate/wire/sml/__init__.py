@@ -49,5 +49,6 @@ PROTOCOLS = (
         _receiver,
         _explain,
         guess,
+        "type, length",
     ),
 )

@@ -50,5 +50,7 @@ def receiver(keys: Keys, options: Options) -> Receiver | StickReceiver:
 
 
 PROTOCOLS = (
-    ProtocolEntry("wmbus", "Wireless M-Bus, OMS", "EN 13757-3, -4, -7; OMS volume 2", receiver, explain, guess),
+    ProtocolEntry(
+        "wmbus", "Wireless M-Bus, OMS", "EN 13757-3, -4, -7; OMS volume 2", receiver, explain, guess, "other octets"
+    ),
 )

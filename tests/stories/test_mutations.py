@@ -33,7 +33,7 @@ def test_nothing_escapes_and_nothing_corrupt_is_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_memory_stays_flat(name: str) -> None:
-    """Not even one object a telegram: three times the same telegrams after the first time."""
+    """Not even one object a telegram, when the same ones come again and again."""
     assert left_behind(line(name), 200, SEED) < 200
 
 

@@ -10,6 +10,10 @@ import statistics
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from metergate.station.archive.plan import EstatePlan
 
 REGISTERS = 10_000
 ROUNDS = 7
@@ -50,7 +54,7 @@ def _seconds(client: object, address: str) -> float:
     return statistics.median(took)
 
 
-def _estate() -> object:
+def _estate() -> EstatePlan:
     from metergate.station.archive import plan
 
     media = ("electricity", "cold_water", "hot_water", "gas")

@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "metergate.station.staff",
     "metergate.station.archive",
     "metergate.station.collect",
+    "metergate.station.jobs",
     "metergate.station.access",
     "metergate.station.web",
 ]

@@ -1,5 +1,5 @@
-"""The live lane's end: a Sparkplug host that keeps latest values and presence, and an ear for what gateways tell of
-their lines. Nothing depends on its delivery."""
+"""The live lane's end: a Sparkplug host that keeps latest values and presence, gives orders and hears what became of
+them, and an ear for what gateways tell of their lines. Nothing depends on its delivery."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from metergate.station.collect.lines import Lines
 from metergate.station.collect.models import Presence
 from metergate.station.collect.services import Newest
 from metergate.station.conf import StationConfig
+from metergate.station.jobs.runner import Orders
 from metergate.wire.base import Problem
 from metergate.wire.sparkplug import Host, Out
 from metergate.wire.sparkplug.edge import GOOD
@@ -73,6 +74,7 @@ class Listener:
         self._heard: list[Heard] = []
         self._news = asyncio.Event()
         self.lines = Lines()
+        self.orders = Orders(self.host, config.group)
         self.turn = asyncio.Lock()
         self.client = MqttClient(
             config.broker,
@@ -89,7 +91,12 @@ class Listener:
                 await self.client.subscribe(topic_filter, self._received, qos=1)
             self.client.greet(self._greet)
             await self._greet()
-            await asyncio.gather(self._tick(), self._write(), self.lines.run(self.client, self.turn))
+            await asyncio.gather(
+                self._tick(),
+                self._write(),
+                self.lines.run(self.client, self.turn),
+                self.orders.run(self.client, self.turn),
+            )
 
     def _will(self) -> Will:
         out = self.host.will(timezone.now())
@@ -116,6 +123,7 @@ class Listener:
             elif isinstance(said, Problem):
                 log.warning("live lane: %s", said.message)
             else:
+                self.orders.take(said)
                 self._heard.append(said)
                 self._news.set()
 

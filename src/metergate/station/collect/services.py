@@ -22,6 +22,8 @@ from metergate.station.staff.models import Operator
 KEPT_TRACES = 500
 """Messages that are kept of a line."""
 MOST = (1 << 31) - 1
+SETTLED = {"COMMAND"}
+"""Events of which nobody has to take notice: whoever gave an order sees its end there."""
 WATCHED = timedelta(seconds=30)
 """How long a line counts as watched after its page was looked at."""
 
@@ -94,6 +96,7 @@ def note_events(told: Iterable[Told], gateway: str) -> None:
                 args={str(name): str(value) for name, value in row.args.items()},
                 room_id=places.get(row.source),
                 estate_id=estates.get(gateway),
+                acknowledged_at=timezone.now() if row.code in SETTLED else None,
             )
             for row in rows
         ],

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
-_SEE_PLANT = ("archive.view_*", "collect.view_*")
+_SEE_PLANT = ("archive.view_*", "collect.view_*", "jobs.view_*")
+_WORK = ("collect.change_event", "jobs.add_*", "jobs.change_*")
 ROLES: Mapping[str, tuple[str, ...]] = {
     "viewer": _SEE_PLANT,
-    "engineer": (*_SEE_PLANT, "archive.add_*", "archive.change_*", "collect.change_event"),
-    "operator": (*_SEE_PLANT, "collect.change_event", "archive.change_customer", "archive.add_occupancy"),
-    "administrator": ("archive.*", "collect.*", "staff.*", "access.*"),
+    "engineer": (*_SEE_PLANT, *_WORK, "archive.add_*", "archive.change_*"),
+    "operator": (*_SEE_PLANT, *_WORK, "archive.change_customer", "archive.add_occupancy"),
+    "administrator": ("archive.*", "collect.*", "jobs.*", "staff.*", "access.*"),
     "household": (),
 }
 """Role by name: `app.codename`, where `*` stands for anything. A household sees its own room without any permission."""

@@ -28,6 +28,7 @@ DESTINATIONS = (
     Destination("readings", "gauge", _("Readings"), "collect.view_latest"),
     Destination("events", "bell", _("Alarms"), "collect.view_event"),
     Destination("lines", "network", _("Lines"), "archive.view_line"),
+    Destination("jobs", "list-checks", _("Jobs"), "jobs.view_job", phone=False),
     Destination("new-devices", "radar", _("New devices"), "archive.view_meter", phone=False),
     Destination("telegram", "wrench", _("Tools"), "archive.view_line", phone=False),
 )

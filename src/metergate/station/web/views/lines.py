@@ -20,6 +20,7 @@ from metergate.station.web.parts import part
 from metergate.station.web.tables.meters import METERS
 from metergate.station.web.tables.meters import rows as meters
 from metergate.station.web.views.gate import needs
+from metergate.station.web.views.jobs import actions
 
 LAMPS = {"ok": "ok", "late": "ok", "suspect": "stale", "down": "fault", "unreachable": "stale"}
 Presences = dict[tuple[str, str], Presence]
@@ -108,6 +109,7 @@ def line(request: HttpRequest, code: str) -> HttpResponse:
         "rows": _trace(code, only),
         "trace_url": reverse("trace", args=[code]) + query,
         "kept": [("only", only)] if only else [],
+        "actions": actions(request, "line", line=code),
     }
     return render(request, "web/line.html", shown.words() | words)
 

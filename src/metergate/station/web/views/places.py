@@ -22,6 +22,7 @@ from metergate.station.web.context import chosen_estate
 from metergate.station.web.tables.rooms import ROOMS
 from metergate.station.web.tables.rooms import rows as rooms
 from metergate.station.web.views.gate import needs
+from metergate.station.web.views.jobs import actions
 from metergate.station.web.views.overview import plan
 
 
@@ -53,7 +54,7 @@ def estate(request: HttpRequest) -> HttpResponse:
     chosen = chosen_estate(request)
     if chosen and request.GET.get("view") == "list":
         shown = ROOMS.show(request, rooms(chosen))
-        words = {"kept": [("view", "list")], "estate": chosen}
+        words = {"kept": [("view", "list")], "estate": chosen, "actions": actions(request, "rooms")}
         return shown.answer or render(request, "web/estate_list.html", shown.words() | words)
     now = timezone.now()
     buildings = plan(chosen, queries.estate_points(chosen), list(queries.open_events(chosen)), now) if chosen else []

@@ -20,6 +20,7 @@ from metergate.station.web.tables.missing import MISSING
 from metergate.station.web.tables.readings import READINGS
 from metergate.station.web.tables.readings import rows as registers
 from metergate.station.web.views.gate import needs
+from metergate.station.web.views.jobs import actions
 
 
 @needs("collect.view_latest")
@@ -30,7 +31,9 @@ def readings(request: HttpRequest) -> HttpResponse:
         return answer
     estate = chosen_estate(request)
     count = missing_registers(estate, timezone.now()).count()
-    return render(request, "web/readings.html", shown.words() | {"missing_count": count})
+    return render(
+        request, "web/readings.html", shown.words() | {"missing_count": count, "actions": actions(request, "readings")}
+    )
 
 
 @needs("collect.view_latest")
@@ -42,7 +45,7 @@ def missing(request: HttpRequest) -> HttpResponse:
         return answer
     words = shown.words()
     count = rows.count() if words["chips"] else words["page"].paginator.count
-    return render(request, "web/missing.html", words | {"missing_count": count})
+    return render(request, "web/missing.html", words | {"missing_count": count, "actions": actions(request, "missing")})
 
 
 @needs("archive.view_meter")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -48,7 +48,8 @@ class BadLine:
 
     def run(self, dialogue: Dialogue[T]) -> T:
         """Hold it to its end. What was under way before is forgotten, as a gateway's line drops what is unasked."""
-        self._up.clear(), self._late.clear(), self._down.clear()
+        for waiting in (self._up, self._late, self._down):
+            waiting.clear()
         self.instants = {self.now}
         step, timeout = next(dialogue), 0.0
         try:
@@ -105,7 +106,7 @@ class BadLine:
     def _spoilt(self, data: bytes) -> list[bytes]:
         if not self._hit():
             return [data]
-        ways = (self._lost, self._doubled, self._split)
+        ways: tuple[Callable[[bytes], list[bytes]], ...] = (self._lost, self._doubled, self._split)
         if self.bits:
             ways += (self._cut, self._noisy, self._flipped, self._shorter, self._collided)
         return self._dice.choice(ways)(data)

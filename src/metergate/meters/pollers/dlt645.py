@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from metergate.errors import BadValue, Refused, Unsupported
+from metergate.errors import BadValue, DecodeError, NoAnswer, Refused, Unsupported
 from metergate.meters.pollers.base import Poller, Target, answered
 from metergate.model import (
     Command,
@@ -36,6 +36,8 @@ USUAL_645_1997 = ("9010", "9020", "b611", "b621", "b630")
 BEIJING = 480
 SOON = timedelta(minutes=2)
 """An order is valid for at least so long; a tariff calendar "at once" counts from so much later."""
+SURE = timedelta(minutes=1)
+"""A clock that was just set and read back is off by less."""
 KINDS = {"daily": history.DAILY, "hourly": history.HOURLY, "timed": history.TIMED, "frozen": history.AT_ONCE}
 PASSWORD_ITEM = 0x04000C00
 """Identifier of the password of level n, less n + 1."""
@@ -72,7 +74,7 @@ class Dlt645Poller(Poller):
         return answered(self._name, MeterIdentity(target.id, medium=Medium.ELECTRICITY), readings)
 
     def execute(self, target: Target, command: Command, now: datetime) -> Dialogue[Outcome]:
-        """Relay (read back), clock, freeze at once, password, tariff calendar (read back)."""
+        """Relay and clock (read back), freeze at once, password, tariff calendar (read back)."""
         try:
             perform = self._order(target, command, now)
             if perform is None:
@@ -94,7 +96,8 @@ class Dlt645Poller(Poller):
                 until = command.expires or (now + SOON)
                 return dialogue.relay(address, action, self._local(until), who)
             case SetClock(time=time):
-                return dialogue.set_clock(address, self._local(time or now), who)
+                local = self._local(time or now)
+                return _clock(dialogue.set_clock(address, local, who), dialogue.read_clock(address), local)
             case Freeze():
                 return dialogue.freeze(address)
             case SetPassword(level=level, old=old, new=new):
@@ -109,7 +112,8 @@ class Dlt645Poller(Poller):
         password = self._who(target).password
         match command:
             case SetClock(time=time):
-                return dialogue97.set_clock(target.address, self._local(time or now), password)
+                local, address = self._local(time or now), target.address
+                return _clock(dialogue97.set_clock(address, local, password), dialogue97.read_clock(address), local)
             case SetPassword(level=level, old=old, new=new):
                 return dialogue97.change_password(target.address, _secret(level, old), _secret(level, new))
         return None
@@ -163,6 +167,20 @@ class Dlt645Poller(Poller):
         """Tell all meters the time; each takes it once a day, and five minutes of correction at most."""
         yield from dialogue.broadcast_time(self._local(now))
         return Outcome.DONE
+
+
+def _clock(write: Dialogue[None], read: Dialogue[datetime], local: datetime) -> Dialogue[Outcome]:
+    """Set, then read back: a reply to writing does not say what was written, so that one may be late."""
+    heard = True
+    try:
+        yield from write
+    except NoAnswer:
+        heard = False
+    try:
+        shown = yield from read
+    except (NoAnswer, DecodeError):
+        return Outcome.UNSURE if heard else Outcome.NO_ANSWER
+    return Outcome.DONE if abs(shown - local) < SURE else Outcome.UNSURE if heard else Outcome.NO_ANSWER
 
 
 def _secret(level: int, digits: str) -> bytes:

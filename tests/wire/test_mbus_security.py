@@ -123,6 +123,23 @@ def test_a_short_header_needs_a_long_one_before() -> None:
     assert codes(Decoder().telegram(frame(ci=0x7A))) == ["key_missing"]
 
 
+def test_values_by_the_learnt_layout_need_the_key_as_well() -> None:
+    keys = Keyring({"12345678": KEY})
+    decoder, data = Decoder(keys=keys, accept_clear=False), frame()
+    assert decoder.values(data) is None
+    whole = decoder.telegram(data)
+    found = decoder.values(data)
+    assert found is not None
+    assert [*zip(*found, strict=True)] == [(one.register, one.value) for one in whole.readings]
+    assert decoder.values(frame(key=OTHER)) is None
+    assert decoder.values(Frame(0x08, 7, 0x72, HEADER.octets + encode_records(RECORDS)).octets) is None
+    assert decoder.values(data[:-2] + bytes((data[-2] ^ 1, data[-1]))) is None
+    keys.add("12345678", OTHER)
+    assert decoder.values(data) is None
+    keys.remove("12345678")
+    assert decoder.values(data) is None
+
+
 def test_explanation() -> None:
     shut = {span.name: span.value for span in explain(frame())}
     assert shut["broken"].startswith("key_missing")

@@ -93,14 +93,83 @@ def test_any_records_come_back(
     ]
 
 
-def test_the_learnt_way_reads_every_mode_as_the_general_one_does() -> None:
-    for mode, header, ell in product((0, 5), ("short", "long"), (None, 0x8C)):
-        meter = Sender(METER, KEY, mode, Format.NONE, header, ell)
-        keys = Keyring({METER.id: KEY} if mode else {})
-        short, long = (Receiver(Decoder(Context(keys), learn=learn).decode) for learn in (True, False))
-        for step in range(6):
+LEARNT = [
+    (mode, header, ell)
+    for mode, header, ell in product((0, 5, 7, 10), ("none", "short", "long"), (None, 0x8C, 0x8D, 0x8E, 0x8F))
+    if not (mode and header == "none")
+]
+
+
+@pytest.mark.parametrize(("mode", "header", "ell"), LEARNT)
+def test_the_learnt_way_reads_every_mode_as_the_general_one_does(mode: int, header: str, ell: int | None) -> None:
+    for form, adapter in ((Format.NONE, None), (Format.A, ADAPTER if header == "long" else None)):
+        meter = Sender(METER, KEY, mode, form, header, ell, adapter, every=3)
+        keys = Keyring({METER.id: KEY, ADAPTER.id: KEY} if mode or ell in (0x8D, 0x8F) else {})
+        short, long = (
+            Receiver(Decoder(Context(keys, Counters()), learn=learn).decode, form) for learn in (True, False)
+        )
+        for step in range(8):
             frames = meter.frames([record(b"\x0c", b"\x13", Decimal(step)), *RECORDS[1:]], status=step)
             assert heard(short, frames) == heard(long, frames)
+
+
+SHORT_WAYS = [
+    *((mode, header, ell) for mode in (5, 7, 10) for header in ("short", "long") for ell in (None, 0x8C, 0x8E)),
+    *((0, header, ell) for header in ("none", "short") for ell in (0x8D, 0x8F)),
+]
+
+
+@pytest.mark.parametrize(("mode", "header", "ell"), SHORT_WAYS)
+def test_values_alone_are_those_of_the_readings(mode: int, header: str, ell: int | None) -> None:
+    every = 3 if header == "none" else 1
+    meter = Sender(METER, KEY, mode, Format.NONE, header, ell, every=every)
+    short, long = (Decoder(Context(Keyring({METER.id: KEY}), accept_clear=False)) for _ in range(2))
+    for step in range(6):
+        (frame,) = meter.frames([record(b"\x0c", b"\x13", Decimal(step)), *RECORDS[1:]])
+        found, whole = short.values(frame), long.decode(frame, 0, Format.NONE, frame, AT)
+        if step == 0:
+            assert found is None
+            assert whole == short.decode(frame, 0, Format.NONE, frame, AT)
+            continue
+        assert found is not None
+        assert [*zip(*found, strict=True)] == [(one.register, one.value) for one in whole.readings]
+
+
+@pytest.mark.parametrize(("mode", "ell"), [(7, None), (10, 0x8C), (0, 0x8D)])
+@given(st.data())
+def test_the_learnt_way_takes_no_changed_telegram(mode: int, ell: int | None, data: st.DataObject) -> None:
+    """What MAC, tag or CRC cover; the header in front names the meter, or tells the general way what to do."""
+    meter = Sender(METER, KEY, mode, Format.NONE, "none" if ell == 0x8D else "short", ell)
+    decoder = Decoder(Context(Keyring({METER.id: KEY}), Counters(), accept_clear=False))
+    (first,), (frame,) = meter.frames(RECORDS), meter.frames(RECORDS)
+    decoder.decode(first, 0, Format.NONE, first, AT)
+    changed = bytearray(frame)
+    changed[data.draw(st.integers(15 if ell == 0x8D else 10 + 3 * bool(ell), len(frame) - 1))] ^= data.draw(
+        st.integers(1, 255)
+    )
+    assert decoder.values(bytes(changed)) is None
+    assert decoder.decode(bytes(changed), 0, Format.NONE, bytes(changed), AT).readings == ()
+    assert decoder.values(frame[:-1]) is None
+    assert decoder.values(frame) is not None
+    if mode:
+        assert decoder.values(frame) is None
+        assert codes(decoder.decode(frame, 0, Format.NONE, frame, AT)) == ["replay"]
+
+
+def test_meters_of_one_model_share_a_layout_and_keep_their_registers() -> None:
+    decoder = Decoder(Context(Keyring({}, common=KEY)))
+    senders = [Sender(Address.named(f"{number:08d}", "ELS", 51, 7), KEY, 5, Format.NONE) for number in range(5)]
+    for turn in range(3):
+        for number, sender in enumerate(senders):
+            value = Decimal(turn * 10 + number)
+            (frame,) = sender.frames([record(b"\x0c", b"\x13", value), *RECORDS[1:]])
+            found = decoder.values(frame)
+            if turn == 0:
+                decoder.decode(frame, 0, Format.NONE, frame, AT)
+                continue
+            assert found is not None
+            assert found[0][0].meter == f"{number:08d}"
+            assert list(found[1]) == [value, *VALUES[1:]]
 
 
 def test_a_key_that_changes_is_used_at_once_also_on_the_learnt_way() -> None:

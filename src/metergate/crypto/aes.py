@@ -36,9 +36,7 @@ class Aes:
     """One key (16, 24 or 32 bytes, else BadValue) and its contexts."""
 
     def __init__(self, key: bytes) -> None:
-        if len(key) not in (16, 24, 32):
-            raise BadValue(f"an AES key has 16, 24 or 32 bytes, not {len(key)}")
-        self._algorithm = AES(key)
+        self._algorithm = _once(key)
         self._key = key
 
     @cached_property
@@ -71,8 +69,16 @@ class Aes:
         counters = b"".join(((first + n) % (1 << 128)).to_bytes(BLOCK) for n in range(count))
         return xor(data, self.blocks(counters)[: len(data)])
 
+    @cached_property
+    def _subkey(self) -> int:
+        """K1 of RFC 4493, which flips the bits of a last block that is whole."""
+        whole = int.from_bytes(self.blocks(bytes(BLOCK)))
+        return (whole << 1 & (1 << 128) - 1) ^ (0x87 if whole >> 127 else 0)
+
     def cmac(self, data: bytes) -> bytes:
         """AES-CMAC (RFC 4493), 16 bytes."""
+        if len(data) == BLOCK:  # what keys are derived from: one block, a tenth of the cost of a context
+            return self._encryptor.update((int.from_bytes(data) ^ self._subkey).to_bytes(BLOCK))
         mac = CMAC(self._algorithm)
         mac.update(data)
         return mac.finalize()
@@ -99,7 +105,7 @@ def cbc_encrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
 
 def cbc_decrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
     """The inverse of `cbc_encrypt`."""
-    return Aes(key).cbc_decrypt(iv, data)
+    return Cipher(_once(key), CBC(iv)).decryptor().update(_whole(data))
 
 
 def ctr(key: bytes, start: bytes, data: bytes) -> bytes:
@@ -109,7 +115,16 @@ def ctr(key: bytes, start: bytes, data: bytes) -> bytes:
 
 def cmac(key: bytes, data: bytes) -> bytes:
     """AES-CMAC (RFC 4493), 16 bytes."""
-    return Aes(key).cmac(data)
+    mac = CMAC(_once(key))
+    mac.update(data)
+    return mac.finalize()
+
+
+def _once(key: bytes) -> AES:
+    """For a key of a single message, whose contexts nobody will want again."""
+    if len(key) not in (16, 24, 32):
+        raise BadValue(f"an AES key has 16, 24 or 32 bytes, not {len(key)}")
+    return AES(key)
 
 
 def gcm_seal(key: bytes, nonce: bytes, plain: bytes, header: bytes = b"", tag: int = 16) -> bytes:

@@ -89,10 +89,11 @@ def measure(data: bytes | bytearray, at: int) -> int:
 
 def is_long(data: bytes) -> bool:
     """Whether `data` is exactly one long (or control) frame with a right check sum."""
-    size = len(data)
-    if size < 9 or data[0] != _LONG or data[3] != _LONG or data[1] != size - 6 or data[2] != size - 6:
-        return False
-    return data[-1] == 0x16 and sum8(data[4:-2]) == data[-2]
+    return data[:4] == _STARTS.get(len(data)) and data[-1] == 0x16 and sum8(data[4:-2]) == data[-2]
+
+
+_STARTS = {size + 6: bytes((_LONG, size, size, _LONG)) for size in range(3, 256)}
+"""How a long frame of so many bytes begins."""
 
 
 def _right(frame: bytes) -> bool:

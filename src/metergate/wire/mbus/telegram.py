@@ -13,7 +13,7 @@ from metergate.model.reading import Value
 from metergate.wire.base import Found, Problem, Telegram
 from metergate.wire.mbus.fixed import Fixed
 from metergate.wire.mbus.frame import ACD, DFC, Frame, Framer, is_long, parse
-from metergate.wire.mbus.keys import Keyring
+from metergate.wire.mbus.keys import Cipher, Keyring
 from metergate.wire.mbus.layout import Layouts
 from metergate.wire.mbus.names import (
     MEDIA,
@@ -25,7 +25,7 @@ from metergate.wire.mbus.names import (
 )
 from metergate.wire.mbus.quick import quick_telegram
 from metergate.wire.mbus.records import readings, split_records
-from metergate.wire.mbus.security import MODES, mode, opened
+from metergate.wire.mbus.security import mode, opened
 
 PROTOCOL = "mbus"
 LONG, SHORT, BARE, SWAPPED = 0x72, 0x7A, 0x78, 0x76
@@ -48,6 +48,8 @@ ERRORS = {
 """What a slave reports with CI 70."""
 BUSY = 0x08
 _HEADER, _SHORT_HEADER, _CI_AT = 12, 4, 7
+_METERS = 8192
+"""Meters whose key is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ class Decoder:
         self.layouts = layouts or Layouts()
         self.keys = Keyring() if keys is None else keys
         self.accept_clear = accept_clear
+        self._ciphers: dict[bytes, Cipher | None] = {}  # by header
+        self._changes = self.keys.changes
         self._heard: dict[int, bytes] = {}  # by primary address: who answered there with a long header
 
     def telegram(self, octets: bytes, offset: int = 0, at: datetime | None = None) -> Telegram:
@@ -146,11 +150,27 @@ class Decoder:
 
     def values(self, octets: bytes) -> tuple[tuple[Register, ...], Sequence[Value]] | None:
         """Registers and values of one frame, its check sum included, if the meter's layout is known; else None."""
-        if len(octets) < 22 or octets[6] != LONG or octets[4] & 0x40 or octets[18] & 31 in MODES:
+        if len(octets) < 22 or octets[6] != LONG or octets[4] & 0x40 or not is_long(octets):
             return None
-        if not is_long(octets):
-            return None
-        return self.layouts.values(octets[19:-2], _identity(octets[7:15]).id)
+        who, data = octets[7:15], octets[19:-2]
+        if octets[18] & 31 or not self.accept_clear:
+            try:
+                word = octets[17] | octets[18] << 8
+                data, _ = opened(word, who, octets[15], data, self._key(who), self.accept_clear, 0)
+            except DecodeError:
+                return None
+        return self.layouts.values(data, _identity(who).id)
+
+    def _key(self, who: bytes) -> Cipher | None:
+        """The key of the meter that a long header names, remembered as long as no key changes."""
+        if self._changes != self.keys.changes:
+            self._ciphers.clear()
+            self._changes = self.keys.changes
+        if who not in self._ciphers:
+            if len(self._ciphers) >= _METERS:
+                self._ciphers.clear()
+            self._ciphers[who] = self.keys.of(LongHeader.parse(who + bytes(4)))
+        return self._ciphers[who]
 
     def _answer(self, octets: bytes, offset: int, at: datetime | None) -> Telegram:
         """The common telegram: CI 72 from a slave."""
@@ -184,7 +204,7 @@ class Decoder:
         who = who or self._heard.get(address, b"")
         if self.accept_clear and not mode(word):
             return data
-        key = self.keys.of(LongHeader.parse(who + state)) if who else self.keys.of()
+        key = self._key(who) if who else self.keys.of()
         plain, protected = opened(word, who or None, state[0], data, key, self.accept_clear, at)
         fields["protected"] = protected
         return plain

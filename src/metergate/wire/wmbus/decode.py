@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
 from metergate.bits import Cursor
 from metergate.errors import ApplicationError, BadChecksum, DecodeError, Unsupported
-from metergate.model import Medium, MeterIdentity, Reading
+from metergate.model import Medium, MeterIdentity, Reading, Register
+from metergate.model.reading import Value
 from metergate.wire.base import Problem, Telegram
 from metergate.wire.mbus.names import MEDIA
 from metergate.wire.mbus.quick import quick_telegram
@@ -16,8 +17,20 @@ from metergate.wire.mbus.records import Records, decode_records, split_records
 from metergate.wire.mbus.security import CHECK
 from metergate.wire.wmbus import makers
 from metergate.wire.wmbus.compact import Formats
-from metergate.wire.wmbus.fast import Shortcuts
-from metergate.wire.wmbus.layers import ALARMS, COMMANDS, COMPACT, ELL, ERRORS, LINK_MANAGEMENT, MAKER, Ell, Tpl
+from metergate.wire.wmbus.fast import Known, Shortcuts
+from metergate.wire.wmbus.layers import (
+    AFL,
+    ALARMS,
+    COMMANDS,
+    COMPACT,
+    ELL,
+    ERRORS,
+    LINK_MANAGEMENT,
+    MAKER,
+    Afl,
+    Ell,
+    Tpl,
+)
 from metergate.wire.wmbus.link import FIRST, Address, Format, Link, on_line
 from metergate.wire.wmbus.models import STRAY, STRAY_BYTES, amend, behind_adapter, renames
 from metergate.wire.wmbus.peel import Context, Layers, peel
@@ -67,15 +80,23 @@ class Decoder:
     def __init__(self, context: Context | None = None, formats: Formats | None = None, *, learn: bool = True) -> None:
         self.context = context or Context()
         self.formats = formats or Formats()
-        self._shortcuts = Shortcuts(self.context) if learn else None
+        self._shortcuts = Shortcuts(self.context, self.formats) if learn else None
 
     def decode(self, telegram: bytes, offset: int, form: Format, frame: bytes, at: datetime | None) -> Telegram:
         """The telegram of a frame that stood at `offset` and arrived at `at`. Errors become its problems."""
         short = self._shortcuts.read(telegram, at) if self._shortcuts else None
         if short is None:
             return self._decode(telegram, offset, form, frame, at)
-        shown = Frame(partial(describe_opened, telegram, form, short.payload, short.protected))
-        return quick_telegram(NAME, offset, frame, short.identity, shown, short.readings)
+        known, payload, readings = short
+        shown = Frame(partial(describe_opened, telegram, form, known, payload))
+        return quick_telegram(NAME, offset, frame, known.identity, shown, readings)
+
+    def values(self, telegram: bytes) -> tuple[tuple[Register, ...], Sequence[Value]] | None:
+        """Registers and values of a telegram (without link CRCs) whose meter and layout are known: the fastest way.
+
+        Keys, CRCs, MACs and counters are looked at as ever. None: `decode` it, which learns the layout.
+        """
+        return self._shortcuts.values(telegram) if self._shortcuts else None
 
     def _decode(self, telegram: bytes, offset: int, form: Format, frame: bytes, at: datetime | None) -> Telegram:
         layers = Layers(Link.of(telegram))
@@ -218,16 +239,18 @@ def describe(telegram: bytes, form: Format, layers: Layers) -> dict[str, object]
     return found
 
 
-def describe_opened(telegram: bytes, form: Format, payload: bytes, protected: bool) -> dict[str, object]:
-    """As `describe`, for a telegram whose payload is known already and whose headers are sound and not encrypted."""
-    layers = Layers(Link.of(telegram))
+def describe_opened(telegram: bytes, form: Format, known: Known, payload: bytes) -> dict[str, object]:
+    """As `describe`, for a telegram of a known meter whose payload was opened already."""
+    layers = Layers(Link.of(telegram), payload=payload, protected=known.protected)
     cursor = Cursor(telegram, FIRST)
     ci = cursor.byte()
     if ci in ELL:
         layers.ell = Ell.parse(ci, cursor)
-        ci = cursor.byte()
-    layers.tpl = Tpl.parse(ci, cursor)
-    layers.payload, layers.protected = payload, protected
+        ci = ci if layers.ell.encryption else cursor.byte()
+    if ci == AFL:
+        layers.afl = Afl.parse(cursor)
+    transport = known.opener.transport(telegram)
+    layers.tpl = Tpl.parse(transport[0], Cursor(transport, 1))
     return describe(telegram, form, layers)
 
 

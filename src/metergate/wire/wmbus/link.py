@@ -6,9 +6,12 @@ sent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from itertools import pairwise
+from operator import itemgetter
 
 from metergate.bits import crc_en13757, le
 from metergate.errors import BadValue, Truncated
@@ -45,6 +48,9 @@ CONTROLS = {
     0x7B: "REQ_UD2",
 }
 """C fields by name (EN 13757-4)."""
+
+
+Cut = Callable[[bytes], tuple[bytes, ...]]
 
 
 class Format(Enum):
@@ -159,10 +165,27 @@ def strip(frame: bytes, form: Format) -> bytes | None:
     """The telegram in a whole frame; None where a CRC is wrong."""
     if form is Format.NONE:
         return frame
-    parts = blocks(len(frame), form)
-    if len(frame) < FIRST + 2 or not all(checks(frame, *part) for part in parts):
+    if len(frame) < FIRST + 2:
         return None
-    return b"".join(frame[begin:end] for begin, end in parts)
+    whole, inner = _cuts(len(frame), form)
+    if any(crc != _RESIDUE for crc in map(crc_en13757, whole(frame))):
+        return None
+    return b"".join(inner(frame))
+
+
+_RESIDUE = crc_en13757(b"\xff\xff")
+"""The CRC of whatever is followed by its own CRC."""
+
+
+@lru_cache(512)
+def _cuts(total: int, form: Format) -> tuple[Cut, Cut]:
+    """What takes the blocks out of a frame of `total` bytes, with their CRCs and without."""
+    parts = blocks(total, form)
+    return _cut([slice(begin, end + 2) for begin, end in parts]), _cut([slice(*part) for part in parts])
+
+
+def _cut(parts: list[slice]) -> Cut:
+    return itemgetter(*parts) if len(parts) > 1 else lambda frame: (frame[parts[0]],)
 
 
 def seal(telegram: bytes, form: Format) -> bytes:

@@ -56,9 +56,9 @@ class Receiver:
     def receive(self, data: bytes, at: datetime | None = None) -> Iterator[Found]:
         """Take in bytes; yield what they complete."""
         self.position += len(data)
-        if self._form is Format.NONE and not self._buffer and not self._skipped and self._single(data):
+        if not self._buffer and not self._skipped and (found := self._single(data)):
             self._blamed = False
-            return iter((self._decode(data, self.position - len(data), Format.NONE, data, at),))
+            return iter((self._decode(found[1], self.position - len(data), found[0], data, at),))
         self._buffer += data
         self._at = at
         return self._scan(final=False)
@@ -73,8 +73,17 @@ class Receiver:
         yield from self.receive(data, at)
         yield from self.silence()
 
-    def _single(self, data: bytes) -> bool:
-        return len(data) > FIRST and data[0] == len(data) - 1 and data[1] in CONTROLS and _letters(data, 0)
+    def _single(self, data: bytes) -> tuple[Format, bytes] | None:
+        """The telegram in data that is exactly one frame of a format which shows itself: A, or that of the line."""
+        form = self._form or Format.A
+        if len(data) <= FIRST or len(data) != size(data[0], form) or data[1] not in CONTROLS or not _letters(data, 0):
+            return None
+        telegram = strip(data, form)
+        if telegram is None or data[0] < SHORTEST:
+            return None
+        if form is not Format.NONE:
+            self._trust = min(self._trust + 1, _SURE)
+        return form, telegram
 
     def _scan(self, final: bool) -> Iterator[Found]:
         place = self._begin(0, final)

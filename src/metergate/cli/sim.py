@@ -73,6 +73,21 @@ def meter(file: Path, /, *, port: str) -> None:
 
 
 @app.command
+def bench(file: Path, /) -> None:
+    """Meters each on a line of its own, as many as one likes in one process.
+
+    Parameters
+    ----------
+    file
+        The simulation file; `port` of each meter is its line: a path at which a pseudo terminal appears, `tcp://host:port`
+        to listen at, or `stick://im871a/path` for a radio receiver on a pseudo terminal.
+    """
+    from metergate.sim import bench, run, specs
+
+    run.until_stopped(partial(bench.run, specs.load(file)))
+
+
+@app.command
 def push(file: Path, /, *, port: str) -> None:
     """Meters that talk by themselves: SML push, or radio telegrams as a receiver stick gives them.
 

@@ -18,8 +18,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from metergate.demo import gateways, history, plan
+from metergate.demo import gateways, history, laboratory, plan
 from metergate.demo.children import Child, last_lines
+from metergate.demo.laboratory import Laboratory
+from metergate.demo.stands import STANDS
 from metergate.errors import MetergateError
 from metergate.links.broker import Broker, BrokerSettings, gateway_user, household_user, station_user
 from metergate.sim.street import COLLECTORS, Street, street
@@ -42,7 +44,7 @@ class Demo:
 
     def __post_init__(self) -> None:
         self.state = self.state.absolute()
-        for name in ("", "ports", "logs", "sim", "gateways", "station"):
+        for name in ("", "ports", "logs", "sim", "gateways", "station", "keys"):
             (self.state / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         self._diary = self.state / "street.json"
         self._children: list[Child] = []
@@ -56,7 +58,7 @@ class Demo:
         services.setup({PREFIX + "STATE": str(self.state / "station"), PREFIX + "DEMO": "true"})
         from metergate.station.staff.models import Operator
 
-        services.seed_demo(plan.estate(homes, self.state / "ports"))
+        services.seed_demo(plan.estate(homes, self._laboratory()))
         self._write_history(homes)
         secret = self.state / "operator.password"
         if not secret.exists():
@@ -94,6 +96,7 @@ class Demo:
             station_user(),
             gateway_user(plan.GROUP, plan.STREET_GATEWAY),
             gateway_user(plan.GROUP, plan.HOUSE_GATEWAY, household=True),
+            gateway_user(plan.GROUP, laboratory.GATEWAY),
             household_user("house", [plan.HOUSE_GATEWAY]),
         ]
         async with Broker(BrokerSettings(self.state / "broker", port=_free(self.mqtt), native_port=0), users) as broker:
@@ -105,6 +108,14 @@ class Demo:
         if not self._diary.exists():
             self._keep({"created": (today - timedelta(days=self.days)).isoformat()})
         return street(date.fromisoformat(self._kept()["created"]))
+
+    def _laboratory(self) -> Laboratory:
+        """The laboratory of this folder, on the TCP ports that are free now; where they were before, if it may be."""
+        kept = self._kept()
+        created = kept.get("laboratory") or datetime.now(UTC).isoformat()
+        tcp = {stand.room: _free(int(kept.get(stand.line, stand.tcp))) for stand in STANDS if stand.tcp}
+        self._keep({"laboratory": created} | {stand.line: str(tcp[stand.room]) for stand in STANDS if stand.tcp})
+        return Laboratory(datetime.fromisoformat(created), self.state / "ports", self.state / "keys", tcp)
 
     def _kept(self) -> dict[str, str]:
         return dict(json.loads(self._diary.read_text()))
@@ -132,7 +143,12 @@ class Demo:
         )
         (self.state / "gateways" / "street.toml").write_text(street_text)
         (self.state / "gateways" / "house.toml").write_text(house_text)
-        plan.write_simulation(homes, datetime.now(UTC).date(), self.state / "sim")
+        bench = self._laboratory()
+        lab_text = gateways.laboratory_file(
+            bench, self.state / laboratory.GATEWAY, where, broker.password_file(laboratory.GATEWAY)
+        )
+        (self.state / "gateways" / "laboratory.toml").write_text(lab_text)
+        plan.write_simulation(homes, bench, datetime.now(UTC).date(), self.state / "sim")
 
     def _environment(self, broker: Broker, port: int) -> dict[str, str]:
         given = {
@@ -176,7 +192,7 @@ class Demo:
         self._child("ingest", "station", "ingest", environment=environment)
         self._child("live", "station", "live", environment=environment)
         self._start_simulation()
-        for name in ("street", "house"):
+        for name in ("street", "house", "laboratory"):
             self._child(f"gateway-{name}", "gateway", "run", self.state / "gateways" / f"{name}.toml")
         await self._await_page(port, stop)
 
@@ -199,6 +215,7 @@ class Demo:
             )  # fmt: skip
         self._child("radio", "sim", "push", files / "radio.json", "--port", ports / "radio")
         self._child("house", "sim", "push", files / "house.json", "--port", ports / "house")
+        self._child("laboratory", "sim", "bench", files / "laboratory.json")
         self._child("ehz", "sim", "replay", plan.TAPE, "--port", ports / "ehz")
 
     async def _await_page(self, port: int, stop: asyncio.Event) -> None:
@@ -215,6 +232,7 @@ class Demo:
             f"\n[bold]metergate demo[/] runs in {self.state}\n",
             f"  page      [bold]http://127.0.0.1:{port}/[/]",
             f"  operator  [bold]{OPERATOR}[/], password [bold]{self._shown}[/]",
+            f"  protocols building {laboratory.BUILDING}, the laboratory: {', '.join(stand.name for stand in STANDS)}",
             f"  MQTT      mqtt://house@{host}, password in {secret}",
             f"            metergate mqtt sub --url mqtt://house@{host} --password-file {secret} -t 'glow/#'",
             "\n  Ctrl-C ends it; the next start goes on with the same history.\n",

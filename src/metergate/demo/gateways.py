@@ -1,9 +1,10 @@
-"""The settings files of the demo's two gateways, as a user would write them."""
+"""The settings files of the demo's three gateways, as a user would write them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from metergate.demo.laboratory import GATEWAY, Laboratory
 from metergate.demo.plan import CAPTURED_METER, GROUP, HOUSE_GATEWAY, SML_METER, STREET_GATEWAY
 from metergate.sim.street import COLLECTORS, Street
 
@@ -50,6 +51,11 @@ def street_file(street: Street, ports: Path, data: Path, broker: tuple[str, int]
         for meter in filter(None, (dwelling.hot_water, dwelling.heat)):
             text += f'[[line.meter]]\nid = "{meter}"\nkey_file = "{key}"\n'
     return text
+
+
+def laboratory_file(laboratory: Laboratory, data: Path, broker: tuple[str, int], password: Path) -> str:
+    """The gateway of the laboratory: a line for every protocol."""
+    return head(GATEWAY, data, broker, password, household=False) + laboratory.settings()
 
 
 def house_file(ports: Path, data: Path, broker: tuple[str, int], password: Path) -> str:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import metergate.sim
+from metergate.demo.laboratory import Laboratory
 from metergate.model import Obis
 from metergate.sim.household import Flow, Household
 from metergate.sim.meters import HEAT, HOT_WATER
@@ -101,11 +102,12 @@ def all_wires(street: Street) -> Iterator[Wire]:
 _PROTOCOLS = {"electricity": "dlt645", "cold_water": "cjt188", "gas": "cjt188", "hot_water": "wmbus", "heat": "wmbus"}
 
 
-def estate(street: Street, ports: Path) -> EstatePlan:
-    """The archive: two buildings of flats and the house."""
+def estate(street: Street, laboratory: Laboratory) -> EstatePlan:
+    """The archive: two buildings of flats, the house and the laboratory."""
     buildings = [_building(street, number) for number in COLLECTORS]
     since = datetime.combine(street.created, time(), UTC)
-    return EstatePlan("E1", "Linden street", [*buildings, _house(street)], _lines(street, ports), since=since)
+    lines = [*_lines(street, laboratory.ports), *laboratory.lines()]
+    return EstatePlan("E1", "Linden street", [*buildings, _house(street), laboratory.building()], lines, since=since)
 
 
 def _building(street: Street, number: int) -> BuildingPlan:
@@ -163,7 +165,7 @@ def _channels(street: Street, building: int) -> Iterator[tuple[int, str]]:
 
 
 # --- the simulator's files -------------------------------------------------------------------------------------------
-def write_simulation(street: Street, today: date, folder: Path) -> None:
+def write_simulation(street: Street, laboratory: Laboratory, today: date, folder: Path) -> None:
     """A file for each simulator process, reckoned from `today` on."""
     moved = street.at(today)
     since = datetime.combine(street.created, time(), UTC)
@@ -172,6 +174,9 @@ def write_simulation(street: Street, today: date, folder: Path) -> None:
     save(folder / "radio.json", Bank(moved.homes, tuple(_radio(moved)), None, since))
     house = MeterSpec("sml", SML_METER, len(moved.dwellings), every=1.0)
     save(folder / "house.json", Bank(moved.homes, (house,), None, since))
+    bench = folder / "laboratory.json"
+    bench.touch(mode=0o600)
+    save(bench, laboratory.bank(today))
 
 
 def _bus(street: Street, building: int) -> Iterator[MeterSpec]:

@@ -21,7 +21,7 @@ class MeterSpec:
     for P1 the version or country (`sim.meters.p1`), for TIC the mode.
     `key` (hex) encrypts radio telegrams in security `mode`; `every` seconds between pushed telegrams; `digits` of the
     register before it rolls over; `stuck` since; `silent` does not answer; `channel` at a collector; `map` of a Modbus
-    meter.
+    meter; `port`, the line of its own that `sim.bench` gives it.
     """
 
     protocol: str
@@ -36,6 +36,7 @@ class MeterSpec:
     silent: bool = False
     channel: int = 0
     map: str = ""
+    port: str = ""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ __all__ = ["HEAT", "HOT_WATER", "PUSHERS", "RESPONDERS", "Pusher", "responder", 
 
 RESPONDERS: dict[str, Callable[[MeterSpec, Bank], Responder]] = {
     "dlt645": dlt645.meter,
+    "dlt645-1997": dlt645.meter,
     "cjt188": cjt188.meter,
     "dlms-hdlc": dlms.hdlc_meter,
     "dlms-wrapper": dlms.WrapperMeter,

@@ -22,6 +22,7 @@ from metergate.gateway.settings import Settings
 from metergate.links import check_address
 from metergate.links.mqtt import BrokerAddress
 from metergate.meters.map import load_maps
+from metergate.meters.options import BROADCAST, EVENTS, check_key_name, check_option
 from metergate.toml import Keys, line_of, load
 from metergate.wire import protocol, protocols
 
@@ -54,15 +55,26 @@ def _checks(settings: Settings) -> Iterator[tuple[Keys, Callable[[], object]]]:
     for at, line in enumerate(settings.line):
         yield ("line", at, "protocol"), partial(_protocol, line.protocol)
         yield ("line", at, "url"), partial(check_address, line.url)
+        for name, value in line.options.items():
+            yield ("line", at, "options", name), partial(check_option, line.protocol, name, value)
+        for name, able in (("events", EVENTS), ("broadcast_clock", BROADCAST)):
+            if getattr(line, name):
+                yield ("line", at, name), partial(_able, line.protocol, name, able)
         for number, meter in enumerate(line.meter):
             where = ("line", at, "meter", number)
             yield (*where, "key_file"), partial(_file, meter.key_file)
             for name, path in meter.key_files.items():
+                yield (*where, "key_files", name), partial(check_key_name, line.protocol, name)
                 yield (*where, "key_files", name), partial(_file, path)
             if line.protocol in MAPPED and not line.options.get("map"):
                 yield where, partial(_mapped, meter.id, meter.map)
             if meter.map:
                 yield (*where, "map"), partial(_known, meter.map, load_maps, "map")
+
+
+def _able(protocol: str, name: str, able: Iterable[str]) -> None:
+    if protocol not in able:
+        raise ConfigError(f"{name}: {protocol} has no such thing; it is for {', '.join(able)}")
 
 
 MAPPED = ("modbus", "modbus-tcp")

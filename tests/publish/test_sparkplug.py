@@ -16,7 +16,7 @@ from brokers import mosquitto
 from collector import CARD, NOW, reading
 from metergate.errors import Refused
 from metergate.links.mqtt import Message, MqttClient
-from metergate.model import CloseValve, Command, CommandResult, Outcome, Quality, ReadNow, Unit
+from metergate.model import CloseValve, Command, CommandResult, Outcome, Quality, ReadNow, ReadProfile, Unit
 from metergate.publish import SparkplugPublisher, SparkplugSettings
 from metergate.publish.sparkplug import order_of
 from metergate.wire.sparkplug import Born, DataType, Died, Host, Metric, Out, Value
@@ -135,6 +135,10 @@ def test_a_signed_order_is_obeyed() -> None:
     signed = order(signature=KEY.sign(given.signed_text))
     assert order_of(signed, "m", NOW, PUBLIC) == CloseValve("7", "m", given.expires)
     assert order_of(order("read-now", True, expires=None), "m", NOW, None) == ReadNow("7", "m")
+    gap = order("read-profile", "1-0:1.8.0 2026-11-22T00:00:00Z 2026-11-22T06:00:00+00:00", expires=None)
+    begin = datetime(2026, 11, 22, tzinfo=UTC)
+    wanted = ReadProfile("7", "m", None, "1-0:1.8.0", begin, begin + timedelta(hours=6))
+    assert order_of(gap, "m", NOW, None) == wanted
 
 
 @pytest.mark.parametrize(
@@ -148,6 +152,8 @@ def test_a_signed_order_is_obeyed() -> None:
         (order(expires=NOW), PUBLIC, "expired"),
         (order(id=None), PUBLIC, "id"),
         (order("valve", 3), PUBLIC, "no such order"),
+        (order("read-profile", "1-0:1.8.0 yesterday today"), PUBLIC, "REGISTER BEGIN END"),
+        (order("read-profile", "1-0:1.8.0 2026-11-22T00:00:00 2026-11-23T00:00:00"), PUBLIC, "zone"),
         (order("explode", True), PUBLIC, "no such order"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

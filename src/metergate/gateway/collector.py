@@ -57,17 +57,17 @@ class CollectorLine(LineTask):
     """A line with collectors."""
 
     def __init__(self, settings: Line, hub: Hub, recorder: Recorder | None, cursors: Cursors) -> None:
-        super().__init__(settings, hub)
-        self._recorder, self._cursors = recorder, cursors
+        super().__init__(settings, hub, cursors=cursors)
+        self._recorder, self._marks = recorder, cursors
         self._doubtful: set[int] = set()  # collectors whose clock was told to be far off
         self._places = {meter.address or meter.id: meter for meter in settings.meter}
         addresses = sorted({int(place.partition("/")[0]) for place in self._places})
         self._masters = {address: Master(address, seq=random.randrange(256)) for address in addresses}  # noqa: S311
 
     async def _serve(self, link: Link) -> None:
-        await self._own(link, [self._visits(master) for master in self._masters.values()])
+        await self._own(link, [self._rounds(master) for master in self._masters.values()])
 
-    async def _visits(self, master: Master) -> None:
+    async def _rounds(self, master: Master) -> None:
         """Visit one collector again and again; one that is dead does not hold up the others."""
         period = float(self.settings.period)
         schedule = Schedule(period, float(self.settings.jitter), first=period, longest=LONGEST)
@@ -113,7 +113,7 @@ class CollectorLine(LineTask):
 
     async def _fetch_events(self, master: Master) -> None:
         name = f"{self.state.name}/{master.address}"
-        cursor = self._cursors.get(name)
+        cursor = self._marks.get(name)
         while found := await self._ask(master.events(cursor + 1)):
             fresh = [record for record in found if record.cursor > cursor]
             for record in fresh:
@@ -124,7 +124,7 @@ class CollectorLine(LineTask):
             if not fresh:
                 return
             cursor = fresh[-1].cursor
-            await asyncio.to_thread(self._cursors.put, name, cursor)
+            await asyncio.to_thread(self._marks.put, name, cursor)
 
     async def _check_clock(self, master: Master, status: CollectorStatus) -> None:
         """Set gently what is a little wrong, but not where a quarter of an hour begins or ends."""

@@ -142,7 +142,7 @@ class Gateway:
 
     def _line_task(self, settings: Line) -> LineTask:
         if settings.protocol != "mgc1":
-            return LineTask(settings, self.hub, memories=self._memories)
+            return LineTask(settings, self.hub, memories=self._memories, cursors=self._cursors)
         from metergate.gateway.collector import CollectorLine
 
         return CollectorLine(settings, self.hub, self.recorder, self._cursors)

@@ -5,28 +5,32 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import structlog
 
 from metergate.errors import ConfigError, LinkError, MetergateError
+from metergate.gateway.chores import EventReader, read_profile, tell_time
+from metergate.gateway.cursors import Cursors
 from metergate.gateway.hub import Hub, LineState
 from metergate.gateway.memory import Learnt, Memories
 from metergate.gateway.schedule import Pace, Schedule
 from metergate.gateway.settings import Line, Meter
+from metergate.gateway.targets import listening_keys, target
 from metergate.links import Link, open_link
 from metergate.links.stick import stick_options
 from metergate.meters.driver import Line as Owner
 from metergate.meters.driver import Listener, Priority, Tracer, utc_now
 from metergate.meters.map import known_maps
-from metergate.meters.pollers import POLLERS, Poller, Target, read_key
+from metergate.meters.pollers import POLLERS, Poller
 from metergate.meters.translate import Translator
 from metergate.meters.usual import usual_address
-from metergate.model import Command, Outcome, ReadNow
+from metergate.model import Command, Event, MeterIdentity, Outcome, Reading, ReadNow, ReadProfile
 from metergate.wire import protocol
 from metergate.wire.base import Dialogue, Found, Receiver, Telegram
+from metergate.wire.masks import Masker
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -46,8 +50,9 @@ class LineTask:
         hub: Hub,
         opener: Callable[[str], object] = open_link,
         memories: Memories | None = None,
+        cursors: Cursors | None = None,
     ) -> None:
-        self._memories = memories
+        self._memories, self._cursors = memories, cursors
         self.settings = settings
         self.state = LineState(settings.name or settings.url.partition("?")[0], settings.url, settings.protocol)
         self._hub, self._open = hub, opener
@@ -63,6 +68,7 @@ class LineTask:
         self._owner: Owner | None = None
         self._listener: Listener | None = None
         self._observer: Tracer | None = None
+        self._mask = Masker(settings.protocol)
 
     async def run(self) -> None:
         """For ever: open, work, and after a break open again, waiting 1 to 60 seconds with full jitter."""
@@ -95,10 +101,19 @@ class LineTask:
             await self._listen(link)
             return
         poller = self._poller()
-        await self._own(link, [self._visit(poller, meter) for meter in self.settings.meter])
+        await self._own(link, [*self._visits(poller)])
+
+    def _visits(self, poller: Poller) -> Iterator[Coroutine[None, None, None]]:
+        """All that is to be asked, each again and again."""
+        for meter in self.settings.meter:
+            yield self._visit(poller, meter)
+            if self.settings.events:
+                yield EventReader(self, meter, self._cursors).run(poller)
+        if self.settings.broadcast_clock:
+            yield tell_time(self, poller)
 
     def _trace(self, way: str, data: bytes) -> None:
-        log.debug("bytes", line=self.state.name, way=way, hex=data.hex())
+        log.debug("bytes", line=self.state.name, way=way, hex=self._mask(way, data).hex())
         if self._observer:
             self._observer(way, data)
 
@@ -144,8 +159,8 @@ class LineTask:
             self._memories.put_new(self.state.name, learnt)
 
     def keys(self) -> Mapping[str, bytes]:
-        """Keys by meter id; `key` for a line with one unnamed meter."""
-        return {meter.id or "key": read_key(meter.key_file) for meter in self.settings.meter if meter.key_file}
+        """See `listening_keys`."""
+        return listening_keys(self.settings)
 
     def _found(self, item: Found) -> None:
         if not isinstance(item, Telegram):
@@ -235,6 +250,18 @@ class LineTask:
         self.state.round = time.monotonic() - began
         return result
 
+    def translated(self, telegram: Telegram) -> tuple[Reading, ...]:
+        """A telegram's readings, with the OBIS codes that its meter's map knows."""
+        return tuple(self._translate(telegram))
+
+    def keep(self, meter: MeterIdentity, readings: tuple[Reading, ...]) -> None:
+        """Keep readings that a meter stored; nobody is shown them as live."""
+        self._hub.history(self.state, meter, readings)
+
+    def pass_event(self, event: Event) -> None:
+        """Something that a meter's log tells."""
+        self._hub.pass_event(event)
+
     # Orders
 
     def has(self, meter: str) -> bool:
@@ -247,15 +274,10 @@ class LineTask:
         meter = self._meters.get(command.meter)
         if meter is None or self.settings.protocol not in POLLERS:
             return Outcome.UNSUPPORTED, "this meter speaks by itself and cannot be asked"
+        poller = self._poller()
         if isinstance(command, ReadNow):
             telegram = await self.read(meter, Priority.ON_DEMAND)
             return Outcome.DONE, f"{len(telegram.readings)} values"
-        poller = self._poller()
+        if isinstance(command, ReadProfile):
+            return await read_profile(self, poller, meter, command)
         return await self.talk(poller.execute(target(meter), command, utc_now()), Priority.CONTROL), ""
-
-
-def target(meter: Meter) -> Target:
-    """What a poller has to know of a meter."""
-    key = read_key(meter.key_file) if meter.key_file else None
-    keys = {name: read_key(path) for name, path in meter.key_files.items()}
-    return Target(meter.id, meter.address or meter.id, key, meter.registers, meter.map, keys)

@@ -80,10 +80,14 @@ class Line:
     """Also keep meters that are not listed. By default only where none is listed."""
     maps: Path | None = None
     """A folder with meter maps of one's own, besides the shipped ones."""
+    events: bool = False
+    """Read the event logs of the meters once an hour, where the protocol has them."""
+    broadcast_clock: bool = False
+    """Tell all meters of the line the time once a day, where the protocol has a broadcast."""
     trace: bool = False
     """Log every byte (debug level)."""
     options: dict[str, object] = field(default_factory=dict)
-    """For the decoder, as `crc = "lenient"`."""
+    """For the protocol, as `crc = "lenient"`; every protocol has its own."""
 
     def __post_init__(self) -> None:
         ids = [meter.id for meter in self.meter if meter.id]

@@ -22,6 +22,15 @@ class ReadNow(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadProfile(Command):
+    """Fetch what the meter stored of `register` (OBIS code, or the protocol's own name), `begin` <= time < `end`."""
+
+    register: str = ""
+    begin: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SetClock(Command):
     """Set the meter's clock. `time` None: to the gateway's own at the moment of sending."""
 

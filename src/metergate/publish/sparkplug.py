@@ -23,6 +23,7 @@ from metergate.model import (
     Quality,
     Reading,
     ReadNow,
+    ReadProfile,
     Register,
     SetClock,
     Unit,
@@ -44,6 +45,8 @@ _ORDERS: dict[tuple[str, object], type[Command]] = {
     ("relay", False): Disconnect,
 }
 """What `Cmd/<name>` with a value orders."""
+_PROFILE = "read-profile"
+"""`Cmd/read-profile` with the text `REGISTER BEGIN END` (ISO 8601 with zone) orders a gap to be read."""
 _CRITICAL = (OpenValve, CloseValve, Connect, Disconnect)
 
 
@@ -64,7 +67,7 @@ class SparkplugSettings:
 
 def order_of(order: Order, meter: str, now: datetime, key: bytes | None) -> Command:
     """The command that an order means. Refused: unknown, without an id, expired, or critical and not signed."""
-    made = _ORDERS.get((order.name, order.value))
+    made = ReadProfile if order.name == _PROFILE else _ORDERS.get((order.name, order.value))
     if made is None or order.device is None:
         raise Refused(f"no such order: {order.name}")
     if not order.id:
@@ -73,7 +76,21 @@ def order_of(order: Order, meter: str, now: datetime, key: bytes | None) -> Comm
         raise Refused("expired")
     if issubclass(made, _CRITICAL):
         _check_signature(order, key)
+    if made is ReadProfile:
+        return ReadProfile(order.id, meter, order.expires, *_range(str(order.value)))
     return made(order.id, meter, order.expires)
+
+
+def _range(text: str) -> tuple[str, datetime, datetime]:
+    """Register, begin and end. Refused."""
+    try:
+        register, *times = text.split()
+        begin, end = map(datetime.fromisoformat, times)
+    except ValueError:
+        raise Refused("a profile is ordered as REGISTER BEGIN END, times as 2026-11-22T00:00:00Z") from None
+    if begin.tzinfo is None or end.tzinfo is None:
+        raise Refused("times need their zone, as 2026-11-22T00:00:00Z")
+    return register, begin, end
 
 
 def _check_signature(order: Order, key: bytes | None) -> None:

@@ -28,6 +28,7 @@ from metergate.wire.lines import (
     trace_topic,
     watch_topic,
 )
+from metergate.wire.masks import masked
 
 log = structlog.get_logger(__name__)
 EVERY = 10.0
@@ -117,7 +118,8 @@ class Watched:
     def _tell(self, piece: Piece) -> None:
         data = bytes(piece.data)
         text = meaning(received(self._receiver, data, piece.at)) if self._receiver else ""
-        self._send(encode_sight(Sight(piece.at, WAYS[piece.way], data, self.line.settings.protocol, text)))
+        spoken = self.line.settings.protocol
+        self._send(encode_sight(Sight(piece.at, WAYS[piece.way], masked(spoken, data), spoken, text)))
 
 
 def receiver_of(line: LineTask) -> Receiver | None:

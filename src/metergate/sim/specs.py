@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class MeterSpec:
     id: str
     home: int
     kind: int = 0
-    key: str = ""
+    key: str = field(default="", repr=False)
     mode: int = 0
     every: float = 2.0
     digits: int = 8

@@ -23,7 +23,7 @@ class Target:
 
     id: str
     address: str
-    key: bytes | None = None
+    key: bytes | None = field(default=None, repr=False)
     registers: tuple[str, ...] = ()
     map: str = ""
     keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)

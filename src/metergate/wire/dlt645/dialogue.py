@@ -8,7 +8,7 @@ second time blindly: an order is followed by reading back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from metergate.errors import ApplicationError, BadChecksum, DecodeError, NoAnswer, Refused
@@ -38,7 +38,7 @@ class Line:
 class Authority:
     """Who gives an order: level and password (`PA P0 P1 P2`) and operator code, as sent."""
 
-    password: bytes = b"\x02\0\0\0"
+    password: bytes = field(default=b"\x02\0\0\0", repr=False)
     operator: bytes = b"\0\0\0\0"
 
     @property

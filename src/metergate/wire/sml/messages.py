@@ -6,7 +6,7 @@ lists of fields and no capture has confirmed them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from metergate.errors import BadValue
@@ -110,7 +110,7 @@ class OpenRequest:
     file: Octets = None
     server: Octets = None
     username: Octets = None
-    password: Octets = None
+    password: Octets = field(default=None, repr=False)
     version: int | None = None
 
 
@@ -146,7 +146,7 @@ class ProfileRequest:
 
     server: Octets = None
     username: Octets = None
-    password: Octets = None
+    password: Octets = field(default=None, repr=False)
     raw: bool | None = None
     begin: Time | None = None
     end: Time | None = None
@@ -200,7 +200,7 @@ class GetProcParameterRequest:
 
     server: Octets = None
     username: Octets = None
-    password: Octets = None
+    password: Octets = field(default=None, repr=False)
     path: Path = None
     attribute: Octets = None
 
@@ -220,7 +220,7 @@ class SetProcParameterRequest:
 
     server: Octets = None
     username: Octets = None
-    password: Octets = None
+    password: Octets = field(default=None, repr=False)
     path: Path = None
     tree: Tree | None = None
 
@@ -232,7 +232,7 @@ class GetListRequest:
     client: Octets = None
     server: Octets = None
     username: Octets = None
-    password: Octets = None
+    password: Octets = field(default=None, repr=False)
     name: Octets = None
 
 

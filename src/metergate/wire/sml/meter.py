@@ -114,7 +114,7 @@ class MeterData:
     write: Callable[[Path, Tree | None], int] = _read_only
     period: int = 900
     username: bytes | None = None
-    password: bytes | None = None
+    password: bytes | None = field(default=None, repr=False)
     style: Style = field(default_factory=Style)
 
 

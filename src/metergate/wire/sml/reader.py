@@ -7,7 +7,7 @@ request's transaction; whatever else is on the line (pushed telegrams, echoes, l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -57,7 +57,7 @@ class Session:
     client: bytes = b"metergate"
     server: bytes | None = None
     username: bytes | None = None
-    password: bytes | None = None
+    password: bytes | None = field(default=None, repr=False)
     timeout: float = 2.0
     tries: int = 3
     crc: CrcKind = X25

@@ -1,6 +1,7 @@
 """One line of a gateway: whose telegrams count, keys, foreign protocols, duplicate meters, silence, breaks."""
 
 import asyncio
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from metergate.gateway.settings import Line, Meter
 from metergate.links.loop import LoopLink, pair
 from metergate.meters.pollers import read_key
 from metergate.model import Event, Medium, MeterIdentity, Obis, Outcome, Reading, ReadNow, Register
+from metergate.sim.bank import Bank
+from metergate.sim.meters import responder
+from metergate.sim.serve import bank_of, meter_of
 from metergate.toml import Seconds
 from metergate.wire.base import Telegram
 from metergate.wire.mbus.records import record
@@ -199,6 +203,27 @@ async def test_a_line_comes_back_after_a_break(monkeypatch: pytest.MonkeyPatch) 
         Decimal("0.2"),
     ]
     assert line.state.opened == 3
+
+
+async def test_what_a_meter_answers_has_its_time_of_receipt() -> None:
+    """DL/T 645 meters tell no time with their values: without ours nobody could place them."""
+    ours, theirs = pair()
+    hub = Hub("gw1")
+    line = LineTask(Line("loop://", "dlt645", meter=(Meter(id="261005000001"),), jitter=Decimal(0)), hub)
+    spec = meter_of("dlt645", "261005000001", 0, "", 0, 1.0)
+    bank = bank_of(spec, datetime.now(UTC), 1.0, 1)
+    before = datetime.now(UTC)
+    tasks = [asyncio.create_task(Bank(theirs, [responder(spec, bank)], bank.time).run())]
+    owner = line._own(ours, [])
+    tasks.append(asyncio.create_task(owner))
+    await asyncio.sleep(0)
+    await line.read(line.settings.meter[0])
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    readings = hub.meters["261005000001"].readings
+    assert readings
+    assert all(one.received and before <= one.received <= datetime.now(UTC) for one in readings)
 
 
 def test_a_host_clock_that_jumps_is_an_event() -> None:

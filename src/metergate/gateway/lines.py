@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
@@ -231,7 +232,9 @@ class LineTask:
         """Ask one meter for its values now, and hand them on. NoAnswer, LinkError, DecodeError."""
         poller = poller or self._poller()
         telegram = await self.talk(poller.read(target(meter)), priority)
-        self._hub.telegram(self.state, telegram, self._translate(telegram), meter)
+        now = utc_now()
+        readings = tuple(one if one.received else replace(one, received=now) for one in self.translated(telegram))
+        self._hub.telegram(self.state, telegram, readings, meter)
         return telegram
 
     async def talk(self, dialogue: Dialogue[T], priority: Priority) -> T:

@@ -69,10 +69,11 @@ def decode(
     data = bytes_of(source)
     name = protocol_of(data, protocol)
     keys = contract.keyring(" ".join(key or ()))
-    _decode_one(name, data, keys, _options(option or ()), output, explain)
+    _decode_one(name, data, keys, options_of(option or ()), output, explain)
 
 
-def _options(words: Iterable[str]) -> dict[str, str]:
+def options_of(words: Iterable[str]) -> dict[str, str]:
+    """Options from words `name=value`. BadValue for a word of another form."""
     named = [word.partition("=") for word in words]
     if wrong := [name for name, equals, _ in named if not equals]:
         raise BadValue(f"--option {wrong[0]}: write name=value")

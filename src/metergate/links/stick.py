@@ -26,6 +26,11 @@ async def open_stick(address: Address) -> DescriptorLink | TransportLink:
     return await open_serial(replace(address, settings={"baud": BAUDS[address.host]} | settings))
 
 
+def is_stick(url: str) -> bool:
+    """Whether nothing but a radio stick is at this address."""
+    return Address.parse(url).scheme == "stick"
+
+
 def stick_options(url: str) -> dict[str, object]:
     """What a radio receiver has to know of the line behind an address: `stick` and `stick_mode`, where it has any."""
     address = Address.parse(url)

@@ -13,14 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from metergate.errors import DecodeError, MetergateError, NoAnswer, Refused, Unsupported
+from metergate.errors import BadChecksum, DecodeError, MetergateError, NoAnswer, Refused, Unsupported
 from metergate.wire.base import MORE, Ask, Dialogue, More, Options, Problem, Retune, Telegram, received
 from metergate.wire.iec62056.frame import (
     ACK,
     BAUDS,
     BREAK,
     HDLC,
+    MASK,
     NAK,
+    STX,
     Block,
     Identification,
     Option,
@@ -160,7 +162,9 @@ def readout(line: Line = LINE, options: Options | None = None) -> Dialogue[Teleg
         except DecodeError as error:
             wrong = error
             continue
-        if octets:
+        if octets and who.mode == "C" and not octets.translate(MASK).startswith(STX) and not line.lenient:
+            wrong = BadChecksum("the readout has lost its STX, so that its check cannot be made")
+        elif octets:
             return _telegram(who, octets, settings)
     raise wrong or NoAnswer(f"meter {line.address or 'on the line'} sends no readout")
 

@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from metergate.links.broker import Broker, BrokerSettings, gateway_user, station_user
 from metergate.links.mqtt import Message, MqttClient
-from metergate.station.archive.models import Estate
-from metergate.station.collect import services
+from metergate.station.archive import services as archive
+from metergate.station.archive.models import Estate, Meter, Register, Room, ServicePoint
+from metergate.station.collect import queries, services
 from metergate.station.collect.lines import WAITING, Heard, Lines, watched
 from metergate.station.collect.live import Listener
 from metergate.station.collect.models import Presence, Quarter, Trace, Watch
@@ -51,6 +52,21 @@ def test_counters_become_quarters(estate: Estate) -> None:
     lines.write([said(LineReport("L1", "open", 5, 4, 0, 600, {"no_answer": 1}), began="b", at=later)])
     assert quarter(later) == (5, 4, {"no_answer": 1})
     assert quarter(first) == (12, 10, {"no_answer": 1, "bad_checksum": 1})
+
+
+def test_nothing_is_expected_of_a_meter_before_it_was_installed(estate: Estate) -> None:
+    now = timezone.now().replace(minute=0, second=0, microsecond=0)
+    old = Register.objects.filter(billing=True).first()
+    assert old
+    whole = queries.quarters([old], now, 8)
+    assert [share.expected for share in whole] == [1] * 8
+    meter = Meter.objects.create(identity="new", serial="new", medium="electricity")
+    new = Register.objects.create(meter=meter, key="new/1-0:1.8.0*255", obis="1-0:1.8.0", unit="Wh", billing=True)
+    point = ServicePoint.objects.create(room=Room.objects.get(number="0902"), code="new-EL", medium="electricity")
+    archive.install_meter(meter, point, now - timedelta(minutes=30))
+    assert [share.expected for share in queries.quarters([new], now, 8)] == [0] * 5 + [1] * 3
+    (day,) = queries.completeness([new], timezone.localdate(now, estate.zone), 1, estate, now)
+    assert day.expected <= 3
 
 
 def test_a_station_that_begins_anew_goes_on_counting(estate: Estate) -> None:

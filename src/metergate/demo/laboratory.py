@@ -30,6 +30,8 @@ from metergate.station.archive.plan import (
 BUILDING, GATEWAY = 9, "gw-laboratory"
 PERIOD = 30
 """Seconds between two questions to a meter that is asked."""
+STICK = {"baud": "57600", "format": "8N1"}
+"""Of the radio receiver."""
 _SECRET = 16
 _KWH, _M3 = 3_600_000, 1_000_000
 """Units of a household's counters in a kilowatt-hour and a cubic metre."""
@@ -58,10 +60,11 @@ class Laboratory:
     def lines(self) -> Iterator[LinePlan]:
         """A line a meter."""
         for stand in STANDS:
-            usual = USUAL.get(stand.protocol, {"baud": "57600", "format": "8N1"})
+            usual = USUAL.get(stand.protocol, STICK)
+            baud = 0 if stand.tcp else int(usual["baud"])
             yield LinePlan(
-                stand.line, self.url(stand), GATEWAY, stand.name, stand.protocol,
-                int(usual["baud"]), usual["format"], meters=[stand.meter],
+                stand.line, self.url(stand), GATEWAY, stand.name, stand.protocol, baud, usual["format"],
+                meters=[stand.meter],
             )  # fmt: skip
 
     # --- the gateway ---

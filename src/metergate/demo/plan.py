@@ -107,7 +107,8 @@ def estate(street: Street, laboratory: Laboratory) -> EstatePlan:
     buildings = [_building(street, number) for number in COLLECTORS]
     since = datetime.combine(street.created, time(), UTC)
     lines = [*_lines(street, laboratory.ports), *laboratory.lines()]
-    return EstatePlan("E1", "Linden street", [*buildings, _house(street), laboratory.building()], lines, since=since)
+    buildings += [_house(street, laboratory.created), laboratory.building()]
+    return EstatePlan("E1", "Linden street", buildings, lines, since=since)
 
 
 def _building(street: Street, number: int) -> BuildingPlan:
@@ -122,11 +123,17 @@ def _building(street: Street, number: int) -> BuildingPlan:
     return BuildingPlan(number, f"Linden street {number}", [StaircasePlan(1, plans)])
 
 
-def _house(street: Street) -> BuildingPlan:
+def _house(street: Street, recorded: datetime) -> BuildingPlan:
+    """The meter that is a recording began at `recorded`: nothing is known of it before."""
     captured = electricity(CAPTURED_METER, None, small=True)
     points = [
         PointPlan("electricity", _meter(SML_METER, "electricity", electricity(SML_METER, street.house, True), "sml")),
-        PointPlan("electricity", _meter(CAPTURED_METER, "electricity", captured, "sml", "EMH", "eHZ"), role="check"),
+        PointPlan(
+            "electricity",
+            _meter(CAPTURED_METER, "electricity", captured, "sml", "EMH", "eHZ"),
+            role="check",
+            since=recorded,
+        ),
     ]
     room = RoomPlan("7", points, "Ingrid and Paul Falk", Decimal(164), street.house.persons)
     return BuildingPlan(7, "Linden street 7", [StaircasePlan(1, [FloorPlan(0, [room])])])

@@ -125,7 +125,7 @@ class CollectorPlan:
 
 @dataclass(frozen=True, slots=True)
 class LinePlan:
-    """A line; `meters` hang on it directly, without a collector."""
+    """A line; `meters` hang on it directly, without a collector. `baud` 0: it has none, as over TCP."""
 
     code: str
     port: str

@@ -8,9 +8,9 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet
 
-from metergate.station.archive.models import Estate, Register, ServicePoint
+from metergate.station.archive.models import Estate, Installation, Register, ServicePoint
 from metergate.station.archive.queries import Measured, measured
 from metergate.station.collect import history
 from metergate.station.collect.models import Event
@@ -49,33 +49,46 @@ def read_since(registers: Sequence[Register], at: datetime) -> Share:
 
 
 def completeness(registers: Sequence[Register], first: date, days: int, estate: Estate, now: datetime) -> list[Share]:
-    """For each local day, how many of the values that its grid has are there."""
+    """For each local day, how many of the values that its grid has are there; none is expected of a meter before it
+    was installed."""
     edges = [min(midnight(first + timedelta(days=i), estate.zone), now) for i in range(days + 1)]
     found = history.load(registers, edges[0], edges[-1])
+    since = _since(registers)
     shares = []
     for low, high in pairwise(edges):
         present = expected = 0
-        for series in found.values():
-            piece = series.quality[max(0, series.index(low)) : max(0, series.index(high))]
+        for pk, series in found.items():
+            begin = max(low, min(since.get(pk, low), high))
+            piece = series.quality[max(0, series.index(begin)) : max(0, series.index(high))]
             present, expected = present + int(np.count_nonzero(piece)), expected + len(piece)
         shares.append(Share(present, expected))
     return shares
 
 
 def quarters(registers: Sequence[Register], end: datetime, count: int = 96) -> list[Share]:
-    """The last quarters of an hour before `end`: how many of the registers have their value in each."""
+    """The last quarters of an hour before `end`: how many of the registers have their value in each; none is expected
+    of a meter before it was installed."""
     end = end.replace(minute=end.minute // 15 * 15, second=0, microsecond=0)
-    found = history.load(registers, end - count * QUARTER, end)
+    found, since = history.load(registers, end - count * QUARTER, end), _since(registers)
     present = np.zeros(count, int)
     expected = np.zeros(count, int)
-    for series in found.values():
+    for pk, series in found.items():
         for place in range(count):
             at = end - (count - place - 1) * QUARTER
+            if at < since.get(pk, at):
+                continue
             low, high = series.index(at - QUARTER) + 1, series.index(at) + 1
             if high > max(low, 0):
                 expected[place] += 1
                 present[place] += bool(series.quality[max(low, 0) : high].any())
     return [Share(int(p), int(e)) for p, e in zip(present, expected, strict=True)]
+
+
+def _since(registers: Sequence[Register]) -> dict[int, datetime]:
+    """Since when values are expected, by register: since its meter was first installed anywhere."""
+    rows = Installation.objects.known().filter(meter__in={register.meter_id for register in registers})
+    meters = dict(rows.order_by().values_list("meter").annotate(Min("valid_from")))
+    return {register.pk: meters[register.meter_id] for register in registers if register.meter_id in meters}
 
 
 def open_events(estate: Estate | None = None) -> QuerySet[Event]:

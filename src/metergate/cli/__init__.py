@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 from metergate import __version__
 from metergate.errors import MetergateError
@@ -19,7 +19,10 @@ COMMANDS = {
     "sim": ("metergate.cli.sim:app", "The other end of every wire: simulated meters, lines, collectors."),
     "serve-meter": ("metergate.cli.serve_meter:serve_meter", "Be a meter, for other people's tools to read."),
     "decode": ("metergate.cli.decode:decode", "Take telegrams apart, from a file, hex or standard input."),
-    "read": ("metergate.cli.read:read", "Read one meter, now."),
+    "read": ("metergate.cli.read:read", "Read one meter now, its load profile or its events."),
+    "clock": ("metergate.cli.order:clock", "Set a meter's clock, or tell the time to a whole line."),
+    "relay": ("metergate.cli.order:relay", "Switch a meter's relay, read back."),
+    "valve": ("metergate.cli.order:valve", "Move a meter's valve, and wait until it is there."),
     "scan": ("metergate.cli.scan:scan", "Find the meters on a line and write the gateway's settings."),
     "sniff": ("metergate.cli.sniff:sniff", "Listen to a live line: bytes and what they mean."),
     "meters": ("metergate.cli.meters:app", "The supported meters and their maps."),
@@ -39,12 +42,17 @@ app.register_install_completion_command()
 
 
 def main() -> None:
-    """Run the command line; our own errors end it with one line and status 1, never with a traceback."""
+    """Run the command line; our own errors end it with one line and status 1, wrong usage with status 2, never with a
+    traceback."""
     try:
-        app()
+        app(exit_on_error=False)
+    except CycloptsError:
+        sys.exit(2)
     except MetergateError as error:
         print(f"metergate: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

@@ -1,31 +1,36 @@
-"""`metergate read`: one meter, now."""
+"""`metergate read`: one meter, now, or what it stored."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from metergate.wire.base import Telegram
+from metergate.cli.reach import Reach
+from metergate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from metergate.wire.base import Telegram
+
+DAY = timedelta(days=1)
 
 
 def read(
     url: str,
     /,
     *,
-    protocol: str,
-    address: str = "",
-    key_file: Path | None = None,
+    reach: Reach,
     registers: tuple[str, ...] = (),
-    map: str = "",
-    key: tuple[str, ...] = (),
-    timeout: float = 30.0,
+    profile: str = "",
+    events: bool = False,
+    begin: Annotated[datetime | None, Parameter(name=["--from", "--begin"])] = None,
+    end: Annotated[datetime | None, Parameter(name=["--to", "--end"])] = None,
     output: Annotated[str, Parameter(name=["--format", "-f"])] = "table",
 ) -> None:
-    """Read one meter now and print its values.
+    """Read one meter now and print its values, its load profile or its events.
 
     A meter that speaks by itself is waited for, every other is asked.
 
@@ -35,34 +40,51 @@ def read(
 
         metergate read tcp://127.0.0.1:10001 --protocol mbus --address 5
 
+        metergate read tcp://192.0.2.7:4059 --protocol dlms-wrapper --key-file encryption=e --key-file authentication=a
+
+        metergate read /dev/ttyUSB0 --protocol dlt645 --address 202616280601 --profile 1-0:1.8.0 --from 2026-11-01
+
     Parameters
     ----------
     url
         The line: `/dev/ttyUSB0`, `tcp://host:port` ...
-    protocol
-        What the meter speaks; `metergate decode --protocol ?` lists them.
-    address
-        The meter's address on the line; for one that speaks by itself its number, or nothing for the first heard.
-    key_file
-        A file with the meter's key in hex.
-    key
-        Further keys and secrets as `name=file`; DLMS has `encryption`, `authentication` and `password`.
-    map
-        Its map, where the protocol cannot do without (Modbus).
     registers
-        What to ask for, where the usual is not enough (DL/T 645 identifiers in hex).
-    timeout
-        How long to wait, seconds.
+        What to ask for, where the usual is not enough: OBIS codes, or the protocol's own identifiers.
+    profile
+        A register (OBIS code, or the protocol's own name) whose load profile is read instead.
+    events
+        Read the event log instead.
+    begin
+        Of the profile or the events; by default a day before the end. Local time where no zone is given.
+    end
+        Where they end; by default now.
     output
         `table` or `json`.
     """
-    from metergate.meters.once import read_once
-    from metergate.meters.pollers import Target, read_key
+    from metergate.meters.once import ask_once, read_once
 
-    named = (item.partition("=") for item in key)
-    keys = {name: read_key(Path(path)) for name, _, path in named}
-    target = Target(address, address, read_key(key_file) if key_file else None, registers, map, keys)
-    _print(asyncio.run(read_once(url, protocol, target, timeout)), output)
+    if output not in ("table", "json"):
+        raise ConfigError(f"unknown format {output!r}: table or json")
+    if profile and events:
+        raise ConfigError("--profile and --events are two questions: ask one")
+    target, options = reach.target(registers), reach.options()
+    until = (end or datetime.now(UTC)).astimezone(UTC)
+    since = (begin or until - DAY).astimezone(UTC)
+    if since >= until:
+        raise ConfigError(f"--from {since:%Y-%m-%d %H:%M} is not before --to {until:%Y-%m-%d %H:%M} (UTC)")
+    if not (profile or events):
+        if begin or end:
+            raise ConfigError("--from and --to belong to --profile or --events")
+        telegram = asyncio.run(read_once(url, reach.protocol, target, reach.timeout, options))
+    elif events:
+        work = ask_once(url, reach.protocol, lambda one: one.events(target, since, until), reach.timeout, options)
+        telegram = asyncio.run(work)
+    else:
+        asked = ask_once(
+            url, reach.protocol, lambda one: one.profile(target, profile, since, until), reach.timeout, options
+        )
+        telegram = asyncio.run(asked)
+    _print(telegram, output)
 
 
 def _print(telegram: Telegram, output: str) -> None:
@@ -77,6 +99,7 @@ def _print(telegram: Telegram, output: str) -> None:
 
     table = Table("OBIS", "quantity", "value", "unit", "time", title="  ".join(str(x) for x in told["meter"].values()))
     for row in told["readings"]:
-        cells = (row["obis"], row["quantity"], row["value"], row["unit"], row["time"])
+        name = row["obis"] or row.get("address")
+        cells = (name, row["quantity"], row["value"], row["unit"], row["time"])
         table.add_row(*("" if cell is None else str(cell) for cell in cells))
     Console().print(table)

@@ -5,7 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from metergate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from metergate.sim.specs import MeterSpec
+
+HEXADECIMAL = ("cjt188", "mbus", "wmbus")
+"""Protocols whose kinds of meters are known by hex numbers."""
+RADIO_MODE = 5
 
 
 def serve_meter(
@@ -15,8 +26,9 @@ def serve_meter(
     port: str = "tcp://127.0.0.1:0",
     id: str = "",
     kind: str = "0",
-    key_file: Path | None = None,
-    mode: int = 5,
+    key_file: Annotated[list[str] | None, Parameter(name="--key-file")] = None,
+    mode: int | None = None,
+    map: str = "",
     every: float = 2.0,
     speed: float = 1.0,
     seed: int = 1,
@@ -32,6 +44,8 @@ def serve_meter(
 
         metergate serve-meter sml --port /tmp/optical-head --every 1
 
+        metergate serve-meter dlms-wrapper --key-file encryption=ek.hex --key-file authentication=ak.hex
+
     Parameters
     ----------
     protocol
@@ -42,11 +56,16 @@ def serve_meter(
     id
         The meter's number, in the form that the protocol has.
     kind
-        CJ/T 188: meter type (hex, 10 cold water ... 30 gas); M-Bus: device type (hex, 04 heat, 06 warm water).
+        CJ/T 188: meter type (hex, 10 cold water ... 30 gas); M-Bus: device type (hex, 04 heat, 06 warm water);
+        P1: version 2 to 5 or telephone code of the country (43, 352 ...); TIC: 0 historical, 1 standard mode.
     key_file
-        A file with a key in hex: telegrams are then encrypted.
+        A file with a key in hex: telegrams are then encrypted, or a password wanted. DLMS takes `encryption=file` and
+        `authentication=file` (client 1 then proves itself by GMAC; client 17 has the password 12345678, client 16
+        none).
     mode
-        Security mode of wireless M-Bus telegrams with a key.
+        Security mode of wireless M-Bus telegrams with a key (5); P1: every n-th telegram has a wrong check sum.
+    map
+        The model of a Modbus meter.
     every
         Seconds between pushed telegrams.
     speed
@@ -54,19 +73,41 @@ def serve_meter(
     seed
         Another number, another household.
     """
-    from metergate.meters.pollers import read_key
     from metergate.sim import serve
 
     if protocol == "?":
         print("\n".join(serve.served()))
         return
-    key = read_key(key_file).hex() if key_file else ""
-    spec = serve.meter_of(protocol, id, int(kind, 16), key, mode, every)
+    usual = RADIO_MODE if protocol == "wmbus" else 0
+    key = _key(key_file or [], protocol)
+    spec = serve.meter_of(protocol, id, _kind(protocol, kind), key, usual if mode is None else mode, every, map)
     bank = serve.bank_of(spec, datetime.now(UTC), speed, seed)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve.serve(spec, bank, port, lambda address: _told(protocol, spec.id, address)))
+        asyncio.run(serve.serve(spec, bank, port, lambda address: _told(spec, address, key_file or [])))
 
 
-def _told(protocol: str, number: str, address: str) -> None:
-    print(f"{protocol} meter {number} at {address}; end with Ctrl-C", flush=True)
-    print(f"read it: metergate read {address} --protocol {protocol} --address {number}", flush=True)
+def _kind(protocol: str, text: str) -> int:
+    try:
+        return int(text, 16 if protocol in HEXADECIMAL else 10)
+    except ValueError:
+        raise ConfigError(f"--kind {text!r} is no number; see `metergate serve-meter --help`") from None
+
+
+def _key(files: list[str], protocol: str) -> str:
+    """The key in hex; of several the encryption key and behind it the authentication key."""
+    from metergate.cli.reach import keys_of
+
+    key, keys = keys_of(files, protocol)
+    return (key or keys.get("encryption", b"") + keys.get("authentication", b"")).hex()
+
+
+def _told(spec: MeterSpec, address: str, files: list[str]) -> None:
+    from metergate.sim.meters import PUSHERS
+    from metergate.sim.serve import address_of, map_of
+
+    words = [f"metergate read {address} --protocol {spec.protocol}"]
+    words += [] if spec.protocol in PUSHERS else [f"--address {address_of(spec)}"]
+    words += [f"--map {map_of(spec)}"] if map_of(spec) else []
+    words += [f"--key-file {file}" for file in files]
+    print(f"{spec.protocol} meter {spec.id} at {address}; end with Ctrl-C", flush=True)
+    print("read it: " + " ".join(words), flush=True)

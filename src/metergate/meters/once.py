@@ -3,46 +3,76 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from metergate.errors import ConfigError, NoAnswer
+from metergate.errors import ConfigError, NoAnswer, Unsupported
 from metergate.links import Link, open_link
+from metergate.links.stick import stick_options
 from metergate.meters.driver import Line, Listener
-from metergate.meters.pollers import POLLERS, Target
+from metergate.meters.pollers import POLLERS, Poller, Target
 from metergate.meters.translate import Translator
 from metergate.meters.usual import usual_address
 from metergate.wire import protocols
-from metergate.wire.base import Found, Telegram
+from metergate.wire.base import Dialogue, Found, Options, Telegram
+
+T = TypeVar("T")
+NONE: Options = {}
 
 
-async def read_once(url: str, protocol: str, target: Target, patience: float = 30.0) -> Telegram:
+async def read_once(
+    url: str, protocol: str, target: Target, patience: float = 30.0, options: Options = NONE
+) -> Telegram:
     """The first telegram with values of the target (of any meter, if it has no id), OBIS codes put in.
 
     ConfigError: no such protocol or address. LinkError. NoAnswer after `patience` seconds. DecodeError.
     """
+    _known(protocol)
+    if protocol in POLLERS:
+        telegram = await ask_once(url, protocol, lambda poller: poller.read(target), patience, options)
+    else:
+        heard = {**stick_options(url), **options}
+        telegram = await _opened(url, protocol, patience, lambda link: _listen(link, protocol, target, heard))
+    return replace(telegram, readings=Translator()(telegram))
+
+
+async def ask_once(
+    url: str, protocol: str, work: Callable[[Poller], Dialogue[T]], patience: float = 30.0, options: Options = NONE
+) -> T:
+    """Hold one dialogue of a poller. As `read_once`; Unsupported for meters that cannot be asked."""
+    _known(protocol)
+    if protocol not in POLLERS:
+        raise Unsupported(f"a meter of {protocol} speaks by itself and cannot be asked")
+    poller = POLLERS[protocol](options)
+    return await _opened(url, protocol, patience, lambda link: _ask(link, work(poller)))
+
+
+def _known(protocol: str) -> None:
     if protocol not in protocols():
         raise ConfigError(f"unknown protocol {protocol!r}: there are {', '.join(protocols())}")
+
+
+async def _opened(url: str, protocol: str, patience: float, talk: Callable[[Link], Awaitable[T]]) -> T:
     link = await open_link(usual_address(url, protocol))
     try:
         async with asyncio.timeout(patience):
-            telegram = await (_ask if protocol in POLLERS else _listen)(link, protocol, target)
+            return await talk(link)
     except TimeoutError:
         raise NoAnswer(f"{url}: no {protocol} meter was heard within {patience:g} s") from None
     finally:
         await link.close()
-    return replace(telegram, readings=Translator()(telegram))
 
 
-async def _ask(link: Link, protocol: str, target: Target) -> Telegram:
+async def _ask(link: Link, dialogue: Dialogue[T]) -> T:
     line = Line(link)
     try:
-        return await line.ask(POLLERS[protocol]({}).read(target))
+        return await line.ask(dialogue)
     finally:
         await line.close()
 
 
-async def _listen(link: Link, protocol: str, target: Target) -> Telegram:
+async def _listen(link: Link, protocol: str, target: Target, options: Options) -> Telegram:
     heard: asyncio.Future[Telegram] = asyncio.get_running_loop().create_future()
 
     def take(item: Found) -> None:
@@ -51,7 +81,10 @@ async def _listen(link: Link, protocol: str, target: Target) -> Telegram:
         if item.meter and target.id in ("", item.meter.id):
             heard.set_result(item)
 
-    receiver = protocols()[protocol].receiver({"key": target.key} if target.key else {}, {})
+    keys = dict(target.keys) | ({"key": target.key} if target.key else {})
+    receiver = protocols()[protocol].receiver(keys, options)
+    if greeting := getattr(receiver, "greeting", b""):
+        await link.write(greeting)  # a radio stick is told its mode
     running = asyncio.ensure_future(Listener(link, receiver, take).run())
     either: list[asyncio.Future[Any]] = [heard, running]
     try:

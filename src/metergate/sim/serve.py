@@ -53,12 +53,12 @@ def served() -> list[str]:
     return sorted({*RESPONDERS, *PUSHERS})
 
 
-def meter_of(protocol: str, number: str, kind: int, key: str, mode: int, every: float) -> MeterSpec:
+def meter_of(protocol: str, number: str, kind: int, key: str, mode: int, every: float, map_name: str = "") -> MeterSpec:
     """What is to be served. ConfigError for a protocol that has no simulated meter."""
     if protocol not in served():
         raise ConfigError(f"{protocol!r} has no simulated meter; there are {', '.join(served())}")
     number = number or USUAL_IDS.get(protocol.partition("-")[0], "10000001")
-    return MeterSpec(protocol, number, 0, kind or USUAL_KINDS.get(protocol, 0), key, mode, every)
+    return MeterSpec(protocol, number, 0, kind or USUAL_KINDS.get(protocol, 0), key, mode, every, map=map_name)
 
 
 def bank_of(spec: MeterSpec, now: datetime, speed: float, seed: int) -> Bank:

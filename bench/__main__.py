@@ -1,4 +1,7 @@
-"""`python -m bench [NAME ...]`: all benchmarks, or those named; a table, and bench/results.json."""
+"""`python -m bench [NAME ...]`: all benchmarks, or those named; a table, and bench/results.json.
+
+Rows of benchmarks that are not run this time stay in the file as they were.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,14 @@ def _table(rows: list[Row]) -> Table:
     return table
 
 
+def _write(rows: list[Row], whole: bool) -> None:
+    file = HERE / "results.json"
+    new = {(line["name"], line["peer"] and line["peer"].partition(":")[0]) for line in rows}
+    old = [] if whole or not file.exists() else json.loads(file.read_text())
+    kept = [line for line in old if (line["name"], line["peer"] and line["peer"].partition(":")[0]) not in new]
+    file.write_text(json.dumps(kept + rows, indent=1) + "\n")
+
+
 def main() -> int:
     console = Console()
     rows: list[Row] = []
@@ -51,7 +62,7 @@ def main() -> int:
         with console.status(f"measuring {name}"):
             rows += import_module(f"bench.{name}").run()
     console.print(_table(rows))
-    (HERE / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
+    _write(rows, whole=not sys.argv[1:])
     judged = [line for line in rows if line["met"] is not None]
     console.print(
         f"{sum(line['met'] is True for line in judged)} of {len(judged)} goals met; bench/results.json written"

@@ -8,11 +8,17 @@ from decimal import Decimal
 
 import meterbus
 import pymbusparser
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 
-from bench.rows import Row, against, rate, row
+from bench.rows import Row, against, every, rate, row
+from metergate.crypto.aes import Aes
 from metergate.wire.mbus.dib import Dib
 from metergate.wire.mbus.frame import Frame
+from metergate.wire.mbus.keys import Keyring
 from metergate.wire.mbus.records import RawRecord, decode_records, record
+from metergate.wire.mbus.security import sealed
 from metergate.wire.mbus.slave import pages
 from metergate.wire.mbus.telegram import Decoder, LongHeader, Receiver
 
@@ -137,6 +143,30 @@ def _noise(size: int = 1 << 16) -> Callable[[], int]:
     return work
 
 
+KEY = bytes(range(16))
+
+
+def _encrypted() -> Row:
+    """From the encrypted frame to values, beside AES-CBC over the same bytes."""
+    dice, cipher, algorithm = random.Random(5), Aes(KEY), AES(KEY)
+    frames = []
+    for number in range(TELEGRAMS * METERS):
+        header = LongHeader(f"{10_000_000 + number % METERS}", "KAM", 8, 4, number % 256)
+        (page,) = pages(_heat(dice))
+        frames.append(Frame(0x08, number % METERS + 1, 0x72, sealed(header.octets, page, cipher)).octets)
+    decoder = Decoder(keys=Keyring({}, common=KEY), accept_clear=False)
+    for frame in frames[:METERS]:
+        decoder.telegram(frame)
+
+    def bare(frame: bytes) -> bytes:
+        vector = frame[11:13] + frame[7:11] + frame[13:15] + frame[15:16] * 8
+        return Cipher(algorithm, CBC(vector)).decryptor().update(frame[19 : 19 + (frame[17] & 0xF0)])
+
+    mine, other = against(every(decoder.values, frames), every(bare, frames))
+    name = "M-Bus mode 5, repeated layouts to values"
+    return row(name, mine, "frames/s", peer=("AES-CBC alone", other), ratio=1 / 3)
+
+
 def run() -> list[Row]:
     """Rates of the learnt way, the general decoder, and the receiver on noise."""
     frames = _frames()
@@ -149,6 +179,7 @@ def run() -> list[Row]:
             "M-Bus, repeated layouts to Reading objects", whole, "frames/s", peer=("pyMeterBus values", other), ratio=20
         ),
         row("M-Bus, the same", mine, "frames/s", peer=("pymbusparser", parser), ratio=1),
+        _encrypted(),
         row("M-Bus, general record decoder", rate(_general(frames)), "frames/s", least=3000),
         row("M-Bus, layout seen for the first time", rate(_first_sight(frames)), "frames/s", least=1000),
         row("M-Bus receiver on noise", rate(_noise()) * 60 / 1e6, "MB/min", least=20),

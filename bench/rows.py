@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import statistics
 import time
-from collections.abc import Callable
-from typing import TypedDict
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
+
+from metergate.wire.base import Receiver, Telegram
 
 
 class Row(TypedDict):
@@ -20,25 +23,65 @@ class Row(TypedDict):
     met: bool | None
 
 
-def rate(work: Callable[[], int], seconds: float = 0.4, rounds: int = 5) -> float:
+SLICE, ROUNDS = 0.08, 11
+"""CPU seconds of a round, and how many rounds: short and many, so that a busy machine is unkind to all alike."""
+
+
+def rate(work: Callable[[], int], rounds: int = 7) -> float:
     """How many things `work` does in a second of CPU time; it returns how many it did. Median of `rounds`."""
-    return statistics.median(_round(work, seconds) for _ in range(rounds))
+    _ready(work)
+    return statistics.median(_round(work) for _ in range(rounds))
 
 
-def _round(work: Callable[[], int], seconds: float) -> float:
+def against(ours: Callable[[], int], theirs: Callable[[], int], rounds: int = ROUNDS) -> tuple[float, float]:
+    """Rates of both in the round of the median ratio; in every round they take turns, each as often first."""
+    _ready(ours, theirs)
+    pairs = []
+    for turn in range(rounds):
+        if turn % 2:
+            other, mine = _round(theirs), _round(ours)
+        else:
+            mine, other = _round(ours), _round(theirs)
+        pairs.append((mine, other))
+    return sorted(pairs, key=lambda pair: pair[0] / pair[1])[rounds // 2]
+
+
+def every(work: Callable[[Any], Any], inputs: Sequence[Any]) -> Callable[[], int]:
+    """`work` on every input; what it gives must not be None."""
+
+    def once() -> int:
+        for one in inputs:
+            if work(one) is None:
+                raise RuntimeError("an input was not read")
+        return len(inputs)
+
+    return once
+
+
+def readings(receiver: Receiver, count: int) -> Callable[[bytes], int]:
+    """Feeds a receiver; there have to be `count` readings in every telegram."""
+
+    def work(data: bytes) -> int:
+        found = [len(one.readings) for one in receiver.receive(data) if isinstance(one, Telegram)]
+        if found != [count]:
+            raise RuntimeError(f"{found} readings instead of {count}")
+        return count
+
+    return work
+
+
+def _ready(*works: Callable[[], int]) -> None:
+    """What is learnt at the first time is learnt, and nobody pays for the garbage of others."""
+    for work in works:
+        work()
+    gc.collect()
+
+
+def _round(work: Callable[[], int]) -> float:
     done, start = 0, time.process_time()
-    while (spent := time.process_time() - start) < seconds:
+    while (spent := time.process_time() - start) < SLICE:
         done += work()
     return done / spent
-
-
-def against(ours: Callable[[], int], theirs: Callable[[], int], rounds: int = 5) -> tuple[float, float]:
-    """Rates of both, rounds taken in turn so that a busy machine is unkind to both alike."""
-    mine, other = [], []
-    for _ in range(rounds):
-        mine.append(_round(ours, 0.3))
-        other.append(_round(theirs, 0.3))
-    return statistics.median(mine), statistics.median(other)
 
 
 def row(

@@ -232,7 +232,7 @@ class Demo:
             f"\n[bold]metergate demo[/] runs in {self.state}\n",
             f"  page      [bold]http://127.0.0.1:{port}/[/]",
             f"  operator  [bold]{OPERATOR}[/], password [bold]{self._shown}[/]",
-            f"  protocols building {laboratory.BUILDING}, the laboratory: {', '.join(stand.name for stand in STANDS)}",
+            f"  laboratory building {laboratory.BUILDING}: {', '.join(stand.short for stand in STANDS)}",
             f"  MQTT      mqtt://house@{host}, password in {secret}",
             f"            metergate mqtt sub --url mqtt://house@{host} --password-file {secret} -t 'glow/#'",
             "\n  Ctrl-C ends it; the next start goes on with the same history.\n",

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from metergate.demo.stands import STANDS, Stand
 from metergate.meters.usual import USUAL
-from metergate.model import Obis
 from metergate.sim.household import Flow, Household
 from metergate.sim.meters.dlms import PASSWORD
 from metergate.sim.serve import address_of, map_of
@@ -143,7 +142,7 @@ def _home(place: int, since: date) -> Household:
 def _meter(stand: Stand) -> MeterPlan:
     shown = [
         RegisterPlan(
-            f"{stand.meter}/{Obis.parse(one.obis).full}{one.part}", one.obis, one.unit, one.scaler, one.name,
+            f"{stand.meter}/{one.key}", one.obis, one.unit, one.scaler, one.name,
             "gauge" if one.gauge else "counter", 900, one.billing,
         )
         for one in stand.shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from metergate.meters.pollers import POLLERS
+from metergate.model import Obis
 from metergate.sim.meters import HEAT, HOT_WATER
 
 GAS = 0x30
@@ -15,9 +16,13 @@ WINTER = "utc_offset = 60"
 """The simulated meters' own clocks, for protocols that tell no time zone."""
 
 
+COUNTED = ("Wh", "kWh", "m3")
+"""Units of counters."""
+
+
 @dataclass(frozen=True)
 class Shown:
-    """A register that the archive knows from the beginning."""
+    """A register that the archive knows from the beginning. `part` stands behind the code, or for it."""
 
     obis: str
     unit: str
@@ -27,9 +32,14 @@ class Shown:
     billing: bool = False
 
     @property
+    def key(self) -> str:
+        """As the meter's readings name it."""
+        return (Obis.parse(self.obis).full if self.obis else "") + self.part
+
+    @property
     def gauge(self) -> bool:
         """Is it momentary?"""
-        return not self.obis.endswith((".8.0", ".8.1", ".8.2", "1.0.0", "3.0.0"))
+        return self.unit not in COUNTED
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,11 @@ class Stand:
     every: float = 10.0
     maker: str = "Simulated"
     model: str = ""
+
+    @property
+    def short(self) -> str:
+        """Its name without what is special about it."""
+        return self.name.partition(",")[0]
 
     @property
     def line(self) -> str:
@@ -101,6 +116,16 @@ _P1 = (
     Shown("1-0:32.7.0", "V", -1, "Voltage"),
     Shown("1-0:31.7.0", "A", 0, "Current"),
     Shown("7-1:3.0.0", "m3", -3, "Gas"),
+    Shown("1-0:21.7.0", "kW", -3, "Power L1"),
+    Shown("1-0:22.7.0", "kW", -3, "Power L1, export"),
+    Shown("0-0:1.0.0", "", 0, "Time"),
+    Shown("1-3:0.2.8", "", 0, "Version"),
+    Shown("0-0:96.1.1", "", 0, "Equipment"),
+    Shown("0-0:96.14.0", "", 0, "Tariff"),
+    Shown("0-0:96.7.21", "", 0, "Power failures"),
+    Shown("0-0:96.7.9", "", 0, "Long power failures"),
+    Shown("0-1:24.1.0", "", 0, "Channel 1, device type"),
+    Shown("0-1:96.1.0", "", 0, "Channel 1, equipment"),
 )
 _LINKY = (
     Shown("1-0:1.8.0", "Wh", 0, "Import", billing=True),
@@ -109,6 +134,20 @@ _LINKY = (
     Shown("1-0:10.7.0", "VA", 0, "Apparent power, export"),
     Shown("1-0:32.7.0", "V", 0, "Voltage"),
     Shown("1-0:31.7.0", "A", 0, "Current"),
+    Shown("1-0:1.8.1", "Wh", 0, "Import, tariff 1"),
+    Shown("1-0:1.8.2", "Wh", 0, "Import, tariff 2"),
+    Shown("1-0:9.6.0", "VA", 0, "Apparent power, highest today"),
+    Shown("0-0:1.0.0", "", 0, "Time"),
+    Shown("", "", 0, "Number", "ADSC"),
+    Shown("", "", 0, "Version", "VTIC"),
+    Shown("", "", 0, "Contract", "NGTF"),
+    Shown("", "", 0, "Tariff, name", "LTARF"),
+    Shown("", "", 0, "Tariff", "NTARF"),
+    Shown("", "kVA", 0, "Reference power", "PREF"),
+    Shown("", "kVA", 0, "Cut-off power", "PCOUP"),
+    Shown("", "", 0, "Status", "STGE"),
+    Shown("", "", 0, "Relays", "RELAIS"),
+    Shown("", "", 0, "Delivery point", "PRM"),
 )
 _DLMS = _electric(("Wh", -1), ("W", 0), hertz=-2)
 _HEAT = (

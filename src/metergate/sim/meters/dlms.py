@@ -34,7 +34,7 @@ from metergate.wire.dlms.cosem.profile import Layout, ProfileGeneric
 from metergate.wire.dlms.cosem.push import PushSetup
 from metergate.wire.dlms.cosem.security import SecuritySetup
 from metergate.wire.dlms.data import Data, Tag, array, octets, structure, u8, u32, visible
-from metergate.wire.dlms.security import KeySet
+from metergate.wire.dlms.security import Counter, KeySet
 from metergate.wire.dlms.server import Admission, Identity, Server
 from metergate.wire.hdlc.address import Address
 from metergate.wire.hdlc.frame import RESPONSE, Frame, Kind
@@ -98,7 +98,9 @@ class Meter:
         self.clock = Clock(timezone(LOCAL), base=0x1000)
         key = bytes.fromhex(spec.key)
         title = b"MGT" + int("".join(filter(str.isdigit, spec.id)) or "0").to_bytes(16, "big")[-5:]
-        self.identity = Identity(title, KeySet(key[:KEY], key[KEY:] or key[:KEY], master=key[:KEY]))
+        # What it counts of its own messages follows the clock, so that it also grows over a restart.
+        counted = Counter(max(0, int((bank.time.now() - begin).total_seconds())))
+        self.identity = Identity(title, KeySet(key[:KEY], key[KEY:] or key[:KEY], master=key[:KEY]), counted)
         self.relay = DisconnectControl()
         self.image = ImageTransfer(work=timedelta(seconds=2))
         self.device = Device(

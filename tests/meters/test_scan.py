@@ -19,8 +19,17 @@ from metergate.meters.scan import PROBES, Hit, Scope, Survey, scan, settings
 from metergate.meters.scan.run import at_speed
 from metergate.meters.scan.walk import narrower
 from metergate.model import Obis, Unit
+from metergate.sim.meters import responder
+from metergate.sim.serve import address_of, bank_of, meter_of
 from metergate.wire.base import Responder
 from metergate.wire.cjt188 import Meter as CjtMeter
+from metergate.wire.dlms.acse import Context, Mechanism
+from metergate.wire.dlms.cosem.classes import DATA, Level
+from metergate.wire.dlms.cosem.device import Device
+from metergate.wire.dlms.cosem.objects import CosemObject
+from metergate.wire.dlms.data import octets
+from metergate.wire.dlms.security import KeySet
+from metergate.wire.dlms.server import Admission, Identity, Server, over_wrapper
 from metergate.wire.dlt645 import Meter as Dlt645Meter
 from metergate.wire.hdlc.server import Station
 from metergate.wire.modbus import RTU
@@ -230,11 +239,46 @@ def test_a_unit_of_no_known_model(tmp_path: Path) -> None:
 
 
 # DLMS
-def test_dlms_on_hdlc(tmp_path: Path) -> None:
+# DLMS
+def dlms_meter(protocol: str) -> tuple[Responder, str]:
+    spec = meter_of(protocol, "10000001", 0, "", 0, 1.0)
+    return responder(spec, bank_of(spec, INSTALLED, 1.0, seed=5)), address_of(spec)
+
+
+@pytest.mark.parametrize("protocol", ["dlms-hdlc", "dlms-wrapper"])
+def test_dlms_by_the_public_client(protocol: str, tmp_path: Path) -> None:
+    meter, address = dlms_meter(protocol)
+    (hit,) = accepted(look(protocol, [meter]), tmp_path)
+    assert (hit.id, hit.address, hit.title, hit.note, hit.sure) == (
+        "10000001",
+        address,
+        "DLMS meter, MGT10000001",
+        "",
+        True,
+    )
+    readable([hit], [meter])
+
+
+def test_dlms_that_refuses_the_public_client(tmp_path: Path) -> None:
+    device, identity = Device(), Identity(b"MGT00001", KeySet())
+    admission = Admission(17, Level.READER, Mechanism.LOW, (Context.LN,), b"12345678")
+    meter = over_wrapper(Server(device, [admission], identity))
+    (hit,) = accepted(look("dlms-wrapper", [meter]), tmp_path)
+    assert (hit.id, hit.address, hit.sure) == ("dlms-1", "1", False)
+    assert "refuses the public client" in hit.note
+
+
+def test_dlms_that_tells_everybody_only_its_name(tmp_path: Path) -> None:
+    device = Device(CosemObject(DATA, "0-0:42.0.0", {"value": octets(b"ABC4711\0")}, Level.PUBLIC))
+    meter = over_wrapper(Server(device, [Admission(16, Level.PUBLIC)], Identity(b"MGT00001", KeySet())))
+    (hit,) = accepted(look("dlms-wrapper", [meter]), tmp_path)
+    assert (hit.id, hit.sure) == ("ABC4711", False)
+    assert "not for everybody" in hit.note
+
+
+def test_what_answers_hdlc_but_no_dlms_is_told(tmp_path: Path) -> None:
     station = Station(lambda client, logical, apdu, now: None, physical=17)
-    survey = look("dlms-hdlc", [station])
-    (hit,) = accepted(survey, tmp_path)
-    assert (hit.address, hit.sure) == ("17", False)
+    assert not accepted(look("dlms-hdlc", [station]), tmp_path)
 
 
 # Lines

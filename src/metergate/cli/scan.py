@@ -13,6 +13,8 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from metergate.meters.scan import Survey
 
+TCP_ONLY = ("modbus-tcp", "dlms-wrapper")
+
 
 def scan(
     url: str,
@@ -97,12 +99,12 @@ async def search(
 
 
 def _fitting(url: str) -> list[str]:
-    """Modbus TCP has a line of its own kind; everything else may hang behind a converter too."""
+    """Some have a line of their own kind; everything else may hang behind a converter too."""
     from metergate.links.address import Address
     from metergate.meters.scan import PROBES
 
     tcp = Address.parse(url).scheme in ("tcp", "tls")
-    return [name for name in PROBES if tcp or name != "modbus-tcp"]
+    return [name for name in PROBES if tcp or name not in TCP_ONLY]
 
 
 def _write(surveys: dict[str, Survey], output: Path | None) -> None:

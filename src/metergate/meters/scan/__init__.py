@@ -37,10 +37,11 @@ PROBES = _Probes(
     {
         "dlt645": "dlt645:probe",
         "cjt188": "cjt188:probe",
-        "dlms-hdlc": "hdlc:probe",
+        "dlms-hdlc": "dlms:probe_hdlc",
         "mbus": "mbus:probe",
         "modbus": "modbus:probe",
         "modbus-tcp": "modbus:probe_tcp",
+        "dlms-wrapper": "dlms:probe_wrapper",
     }
 )
 """Protocols whose meters can be looked for, the quick ones first."""

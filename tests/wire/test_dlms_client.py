@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dialogues import hit
-from dlmshome import BANK, SPEC, profile, truth
+from dlmsbench import bench
+from dlmshome import profile, truth
 from dlmsways import (
     CIPHERED,
     KEYS,
@@ -19,7 +20,6 @@ from dlmsways import (
     TITLE,
     WAYS,
     Bench,
-    admissions,
     entrance,
     identity,
 )
@@ -36,7 +36,6 @@ from metergate.errors import (
 )
 from metergate.model import Obis, Unit
 from metergate.model.command import Outcome
-from metergate.sim.meters.dlms import Meter
 from metergate.wire.base import Dialogue
 from metergate.wire.dlms.acse import Context, Mechanism
 from metergate.wire.dlms.apdu import Attribute, Conformance, Method
@@ -47,7 +46,7 @@ from metergate.wire.dlms.cosem.image import ImageTransfer, Status
 from metergate.wire.dlms.cosem.objects import Place
 from metergate.wire.dlms.data import NULL, array, octets, structure, u16, u32
 from metergate.wire.dlms.security import Counter, Heard, KeySet
-from metergate.wire.dlms.server import Server, over_hdlc
+from metergate.wire.dlms.server import over_hdlc
 from metergate.wire.dlms.times import DateTime
 
 ENERGY = (3, Obis.parse("1-0:1.8.0"))
@@ -57,18 +56,6 @@ LOAD = Obis.parse("1-0:99.1.0")
 ZONE = meter.Zone()
 ALL = [(mechanism, ciphered) for mechanism in MECHANISMS for ciphered in (False, True)]
 IDS = [f"{mechanism.name}{'-ciphered' * ciphered}" for mechanism, ciphered in ALL]
-
-
-def bench(way: str = "hdlc", still: bool = False) -> tuple[Bench, Meter]:
-    """A simulated meter that everybody may enter in every way; `still`: its time does not go on."""
-    one = Meter(SPEC, BANK)
-    one.identity.keys, one.identity.title = KEYS, identity().title
-    one.identity.signing = identity().signing
-    one.server = Server(one.device, admissions(), one.identity)
-    if still:
-        serve = one.server.on_apdu
-        one.server.on_apdu = lambda client, server, apdu, now: serve(client, server, apdu, NOW)  # type: ignore[method-assign]
-    return Bench(one.server, way), one
 
 
 def read_all(client: Client) -> Dialogue[dict[str, object]]:

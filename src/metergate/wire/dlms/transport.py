@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
@@ -16,6 +17,9 @@ OnApdu = Callable[[int, int, bytes, datetime], bytes | None]
 """`on_apdu(client, server, apdu, now)`: the answer, or None for none. Addresses are the client's SAP and the logical
 device (HDLC), or the two wrapper ports."""
 
+OnMore = Callable[[int, int], Iterable[bytes]]
+"""`more(client, server)`: APDUs that follow what was answered, or that nobody asked for; each is given once."""
+
 OnClose = Callable[[int, int], None]
 """`on_close(client, server)`: the connection is gone (disconnected, opened anew, or idle too long)."""
 
@@ -24,13 +28,15 @@ class Transport(Protocol):
     """The client's way to one logical device."""
 
     connected: bool
+    unasked: deque[bytes]
+    """What came between the exchanges."""
 
     def connect(self) -> Dialogue[None]:
         """Open the way. NoAnswer, or Refused if the meter says no."""
         ...
 
-    def exchange(self, apdu: bytes) -> Dialogue[bytes]:
-        """Send an APDU and wait for one; each arrives once or an error is raised.
+    def exchange(self, *apdus: bytes) -> Dialogue[bytes]:
+        """Send APDUs, one in nearly all cases, and wait for one; each arrives once or an error is raised.
 
         NoAnswer; then `connected` is False where the way is lost.
         """

@@ -96,10 +96,11 @@ class Link:
         self._inbox.clear()
         self.connected, self._dirty = True, False
 
-    def exchange(self, apdu: bytes) -> Dialogue[bytes]:
-        """Send an APDU, wait for one. NoAnswer, BadChecksum: then the connection is given up. See `Transport`."""
+    def exchange(self, *apdus: bytes) -> Dialogue[bytes]:
+        """Send APDUs, wait for one. NoAnswer, BadChecksum: then the connection is given up. See `Transport`."""
         self._require()
-        self._sending.put(REQUEST + apdu)
+        for apdu in apdus:
+            self._sending.put(REQUEST + apdu)
         return (yield from self._converse())
 
     def receive(self) -> Dialogue[bytes]:

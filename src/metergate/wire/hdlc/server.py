@@ -6,7 +6,7 @@ the turn (poll bit), and hands whole APDUs to `on_apdu`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -20,6 +20,8 @@ from metergate.wire.hdlc.window import Receiving, Sending
 
 OnApdu = Callable[[int, int, bytes, datetime], bytes | None]
 """`on_apdu(client, logical device, apdu, now)`: the answer, or None."""
+OnMore = Callable[[int, int], Iterable[bytes]]
+"""`more(client, logical device)`: APDUs that follow the answer, or that nobody asked for."""
 OnClose = Callable[[int, int], None]
 """`on_close(client, logical device)`: the connection is gone."""
 _CONNECTIONS = 16
@@ -61,11 +63,12 @@ class Station:
         physical: int | None = None,
         settings: Settings | None = None,
         on_close: OnClose | None = None,
+        more: OnMore | None = None,
     ) -> None:
         self.logical, self.physical = frozenset(logical), physical
         self.settings = settings or Settings()
         self.busy = False
-        self._on_apdu, self._on_close = on_apdu, on_close
+        self._on_apdu, self._on_close, self._more = on_apdu, on_close, more
         self._framer = Framer()
         self._connections: dict[tuple[int, int], _Connection] = {}
 
@@ -201,6 +204,8 @@ class Station:
 
     def _turn(self, connection: _Connection) -> Iterator[Frame]:
         """What is to be sent, the final bit in the last frame, which gives the turn back."""
+        for apdu in self._more(connection.client.logical, connection.server.logical) if self._more else ():
+            connection.sending.put(RESPONSE + apdu)
         expected = connection.receiving.expected << 5
         segments = connection.sending.batch() if connection.ready and not self.busy else []
         for number, information, more in segments:

@@ -21,8 +21,17 @@ from metergate.wire.base import Dialogue
 from metergate.wire.dlms import acse
 from metergate.wire.dlms import apdu as a
 from metergate.wire.dlms.acse import Aare, Aarq, Mechanism, Result, Rlrq
-from metergate.wire.dlms.apdu import Apdu, Conformance, ExceptionResponse, InitiateRequest, InitiateResponse, Method
+from metergate.wire.dlms.apdu import (
+    Apdu,
+    Conformance,
+    EventNotification,
+    ExceptionResponse,
+    InitiateRequest,
+    InitiateResponse,
+    Method,
+)
 from metergate.wire.dlms.authentication import Credentials, Handshake, Side, challenge
+from metergate.wire.dlms.client.blocks import Exchanges
 from metergate.wire.dlms.client.entrance import Entrance
 from metergate.wire.dlms.data import Data, octets
 from metergate.wire.dlms.security import Channel, Heard
@@ -31,12 +40,13 @@ from metergate.wire.dlms.transport import Transport
 CURRENT = bytes((0, 0, 40, 0, 0, 255))
 STRAY = 8
 """Answers of earlier requests that are passed over at most."""
+REPLY_BY_SHORT_NAME = 0xFA58
+"""The method of the association that takes our proof, by its short name (u)."""
 COUNTER_ERROR = 6
 PROTECTION = 30
-BLOCK_CONTROL = 9
 LONGEST = 4 << 20
 """Octets of a long answer at most."""
-EXCEPTION, GENERAL_BLOCK, LAST, WINDOW = 0xD8, 0xE0, 0x80, 1
+EXCEPTION = 0xD8
 _ERRORS = {
     1: "operation not possible",
     2: "service not supported",
@@ -62,6 +72,9 @@ class Association:
         self.meter_title = entrance.meter_title
         self.unasked: deque[bytes] = deque(maxlen=KEPT)
         """Notifications that came between the answers, as they came: nobody vouches for those in clear."""
+        self.events: deque[EventNotification] = deque(maxlen=KEPT)
+        """Events among them, protected as all is in this association."""
+        self._exchanges = Exchanges(transport, entrance.window, self._note)
         self._draw = draw
         self._channel: Channel | None = None
         self._invoke = 0
@@ -144,6 +157,8 @@ class Association:
         if not isinstance(agreed, InitiateResponse):
             raise BadValue("the AARE holds no InitiateResponse")
         self.conformance, self.max_pdu = agreed.conformance & self.entrance.conformance, agreed.max_pdu
+        if self.entrance.general:
+            self.agreed(Conformance.GENERAL_PROTECTION)
         return found
 
     def _proved(self, answer: Aare, mine: bytes) -> Dialogue[None]:
@@ -151,7 +166,7 @@ class Association:
         door = self.entrance
         if not door.mechanism.high:
             return
-        self.agreed(Conformance.ACTION)
+        self.agreed(Conformance.READ if door.context.short_names else Conformance.ACTION)
         heard = Heard(door.heard.last)
         known = Credentials(
             door.secret, door.keys, door.control.suite, door.counter, heard, door.signing, door.verifying, door.plug
@@ -159,14 +174,24 @@ class Association:
         peer = Side(self.meter_title, answer.authentication or b"")
         shake = Handshake(door.mechanism, Side(door.title, mine), peer, known)
         proof = octets(shake.proof())
-        request = a.ActionRequest(self.invoke(), Method(15, CURRENT, 1), proof)
-        reply = yield from self.ask(request, lambda found: isinstance(found, a.ActionResponse))
-        outcome = reply.outcome
-        if outcome.result or not isinstance(outcome.returned, Data):
+        theirs = yield from self._fourth_pass(proof)
+        if theirs is None:
             raise Refused("the meter does not accept our proof: wrong secret or key")
-        shake.check(outcome.returned.octets)
+        shake.check(theirs.octets)
         if door.mechanism is Mechanism.GMAC and heard.last > door.heard.last:
             door.heard.accept(heard.last)
+
+    def _fourth_pass(self, proof: Data) -> Dialogue[Data | None]:
+        """The meter's proof for ours; None where it does not take ours."""
+        if self.entrance.context.short_names:
+            place = a.Parameterised(REPLY_BY_SHORT_NAME, 0, proof)
+            told = yield from self.ask(a.ReadRequest((place,)), lambda found: isinstance(found, a.ReadResponse))
+            returned: object = told.results[0] if len(told.results) == 1 else None
+        else:
+            request = a.ActionRequest(self.invoke(), Method(15, CURRENT, 1), proof)
+            reply = yield from self.ask(request, lambda found: isinstance(found, a.ActionResponse))
+            returned = None if reply.outcome.result else reply.outcome.returned
+        return returned if isinstance(returned, Data) else None
 
     def release(self) -> Dialogue[None]:
         """End the association and the connection; silence is no error."""
@@ -203,8 +228,14 @@ class Association:
             raise _exception(found)
         return found
 
+    def say(self, request: Apdu) -> Dialogue[None]:
+        """Send a request that nobody answers."""
+        plain = a.encode(request)
+        yield from self.transport.send(self._channel.seal(plain) if self._channel else plain)
+
     def _asked(self, plain: bytes, request: Apdu, accept: Accept) -> Dialogue[Apdu]:
         sealed = self._channel.seal(plain) if self._channel else plain
+        self.gather()
         received = yield from self._sent(sealed)
         for _ in range(STRAY):
             found = self._opened(received)
@@ -212,14 +243,11 @@ class Association:
                 return found
             if found is not None and accept(found) and _same(found, request):
                 return found
-            received = yield from self.transport.receive()
+            received = yield from self._exchanges.further()
         raise NoAnswer("only answers to other requests came")
 
     def _opened(self, received: bytes) -> Apdu | None:
-        """The answer; None for an old one, and for what was not asked for. DecodeError."""
-        if received[:1] in UNASKED:
-            self.unasked.append(received)
-            return None
+        """The answer; None for an old one. DecodeError."""
         if self._channel is None or received[:1] == bytes((EXCEPTION,)):
             return a.decode(received)
         try:
@@ -238,51 +266,34 @@ class Association:
         self.entrance.lift(found.counter)
         return True
 
-    # ---- general block transfer ----
     def _sent(self, sealed: bytes) -> Dialogue[bytes]:
         """Send an APDU, in blocks if it is too long, and collect the answer's blocks."""
         most = self.max_pdu or 0xFFFF
         if len(sealed) <= most:
-            received = yield from self.transport.exchange(sealed)
-        else:
-            self.agreed(Conformance.GENERAL_BLOCK_TRANSFER)
-            received = yield from self._in_blocks(sealed, most - BLOCK_CONTROL)
-        if received[:1] == bytes((GENERAL_BLOCK,)):
-            received = yield from self._collected(a.decode(received))
-        return received
+            return (yield from self._exchanges.plain(sealed))
+        self.agreed(Conformance.GENERAL_BLOCK_TRANSFER)
+        return (yield from self._exchanges.in_blocks(sealed, most))
 
-    def _in_blocks(self, sealed: bytes, size: int) -> Dialogue[bytes]:
-        pieces = [sealed[at : at + size] for at in range(0, len(sealed), size)]
-        received = b""
-        for number, piece in enumerate(pieces, 1):
-            last = LAST * (number == len(pieces))
-            received = yield from self.transport.exchange(
-                a.encode(a.GeneralBlockTransfer(WINDOW | last, number, 0, piece))
-            )
-            if not last:
-                told = a.decode(received)
-                if not isinstance(told, a.GeneralBlockTransfer) or told.acknowledged != number:
-                    raise BadValue(f"block {number} was not acknowledged")
-        return received
+    # ---- what nobody asked for ----
+    def _note(self, received: bytes) -> bool:
+        """Whether an APDU is a notification; then it is kept."""
+        if received[:1] not in UNASKED:
+            return False
+        self.unasked.append(received)
+        try:
+            plain = self._channel.open(received) if self._channel else received
+            found = a.decode(plain)
+        except DecodeError:
+            return True
+        if isinstance(found, EventNotification):
+            self.events.append(found)
+        return True
 
-    def _collected(self, block: a.GeneralBlockTransfer) -> Dialogue[bytes]:
-        held, expected = bytearray(), 1
-        while True:
-            if block.block != expected or len(held) + len(block.raw) > LONGEST:
-                raise BadValue(f"block {block.block} came where {expected} was expected")
-            held += block.raw
-            if block.last:
-                return bytes(held)
-            if block.streaming:
-                received = yield from self.transport.receive()
-            else:
-                received = yield from self.transport.exchange(
-                    a.encode(a.GeneralBlockTransfer(LAST | WINDOW, expected, expected, b""))
-                )
-            expected += 1
-            block = a.decode(received)
-            if not isinstance(block, a.GeneralBlockTransfer):
-                raise BadValue("a long answer ended in the middle")
+    def gather(self) -> None:
+        """Take up the notifications that came between the exchanges."""
+        waiting, self.transport.unasked = self.transport.unasked, deque(maxlen=KEPT)
+        for received in waiting:
+            self._note(received)
 
 
 def _same(found: Apdu, request: Apdu) -> bool:

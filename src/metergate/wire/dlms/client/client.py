@@ -8,7 +8,7 @@ from metergate.errors import ApplicationError, BadValue, Refused, Truncated
 from metergate.wire.base import Dialogue
 from metergate.wire.dlms import apdu as a
 from metergate.wire.dlms.apdu import AccessResult, Attribute, Conformance, Method, Outcome, Result, Selected, Selector
-from metergate.wire.dlms.client.association import LONGEST, Association
+from metergate.wire.dlms.client.association import LONGEST, Accept, Association
 from metergate.wire.dlms.data import Data, decode_all, encode
 
 BLOCK_HEAD = 40
@@ -45,7 +45,7 @@ class Client(Association):
         """The value of an attribute. NotGiven; NoAnswer, DecodeError."""
         self.agreed(Conformance.GET | (Conformance.SELECTIVE_ACCESS if selector else 0))
         request = a.GetRequest(self.invoke(), attribute, selector)
-        answer = yield from self.ask(request, _is(a.GetResponse, a.GetResponseBlock))
+        answer = yield from self.ask(request, is_one_of(a.GetResponse, a.GetResponseBlock))
         if isinstance(answer, a.GetResponse):
             return _given(answer.result, attribute)
         raw = yield from self._rest(answer, str(attribute))
@@ -58,7 +58,7 @@ class Client(Association):
         if any(selector for _, selector in wanted):
             self.agreed(Conformance.SELECTIVE_ACCESS)
         request = a.GetRequestList(self.invoke(), wanted)
-        answer = yield from self.ask(request, _is(a.GetResponseList, a.GetResponseBlock, a.GetResponse))
+        answer = yield from self.ask(request, is_one_of(a.GetResponseList, a.GetResponseBlock, a.GetResponse))
         if isinstance(answer, a.GetResponse):
             raise NotGiven("a list", answer.result if isinstance(answer.result, int) else 0)
         if isinstance(answer, a.GetResponseBlock):
@@ -82,7 +82,7 @@ class Client(Association):
                 return bytes(held)
             request = a.GetRequestNext(answer.invoke, expected)
             expected += 1
-            answer = yield from self.ask(request, _is(a.GetResponseBlock))
+            answer = yield from self.ask(request, is_one_of(a.GetResponseBlock))
 
     # ---- writing ----
     def set(self, attribute: Attribute, value: Data, selector: Selector | None = None) -> Dialogue[None]:
@@ -90,18 +90,19 @@ class Client(Association):
         self.agreed(Conformance.SET)
         request = a.SetRequest(self.invoke(), attribute, selector, value)
         if len(a.encode(request)) <= self.limit or not self.conformance & Conformance.BLOCK_SET:
-            answer = yield from self.ask(request, _is(a.SetResponse), again=False)
+            answer = yield from self.ask(request, is_one_of(a.SetResponse), again=False)
             _done(answer.result, attribute)
             return
-        pieces = _pieces(encode(value), self.limit - BLOCK_HEAD)
         invoke = request.invoke
-        for number, last, piece in pieces:
+        for number, last, piece in pieces(encode(value), self.limit - BLOCK_HEAD):
             part = (
                 a.SetRequestFirstBlock(invoke, attribute, selector, last, number, piece)
                 if number == 1
                 else a.SetRequestBlock(invoke, last, number, piece)
             )
-            answer = yield from self.ask(part, _is(a.SetResponse, a.SetResponseBlock, a.SetResponseLastBlock), False)
+            answer = yield from self.ask(
+                part, is_one_of(a.SetResponse, a.SetResponseBlock, a.SetResponseLastBlock), False
+            )
             if isinstance(answer, a.SetResponseBlock) and not last:
                 continue
             _done(getattr(answer, "result", int(AccessResult.OTHER_REASON)), attribute)
@@ -112,31 +113,32 @@ class Client(Association):
         self.agreed(Conformance.ACTION)
         request = a.ActionRequest(self.invoke(), method, parameter)
         if len(a.encode(request)) <= self.limit or not self.conformance & Conformance.BLOCK_ACTION:
-            answer = yield from self.ask(request, _is(a.ActionResponse, a.ActionResponseBlock), again=False)
+            answer = yield from self.ask(request, is_one_of(a.ActionResponse, a.ActionResponseBlock), again=False)
         else:
             answer = yield from self._long_act(request)
         if isinstance(answer, a.ActionResponse):
             return _returned(answer.outcome, method)
-        raw = yield from self._action_rest(answer)
+        raw = yield from self.action_rest(answer)
         return decode_all(raw)
 
     def _long_act(self, request: a.ActionRequest) -> Dialogue[a.Apdu]:
         raw = encode(request.parameter) if request.parameter else b""
         answer: a.Apdu = None
-        for number, last, piece in _pieces(raw, self.limit - BLOCK_HEAD):
+        for number, last, piece in pieces(raw, self.limit - BLOCK_HEAD):
             part = (
                 a.ActionRequestFirstBlock(request.invoke, request.method, last, number, piece)
                 if number == 1
                 else a.ActionRequestBlock(request.invoke, last, number, piece)
             )
             answer = yield from self.ask(
-                part, _is(a.ActionResponse, a.ActionResponseNext, a.ActionResponseBlock), False
+                part, is_one_of(a.ActionResponse, a.ActionResponseNext, a.ActionResponseBlock), False
             )
             if not last and not (isinstance(answer, a.ActionResponseNext) and answer.block == number):
                 break
         return answer
 
-    def _action_rest(self, answer: a.Apdu) -> Dialogue[bytes]:
+    def action_rest(self, answer: a.Apdu) -> Dialogue[bytes]:
+        """All blocks of what methods returned. BadValue."""
         held, expected = bytearray(), 1
         while True:
             if not isinstance(answer, a.ActionResponseBlock) or answer.block != expected:
@@ -148,10 +150,11 @@ class Client(Association):
                 raise BadValue("a long answer has no end")
             request = a.ActionRequestNext(answer.invoke, expected)
             expected += 1
-            answer = yield from self.ask(request, _is(a.ActionResponseBlock, a.ActionResponse))
+            answer = yield from self.ask(request, is_one_of(a.ActionResponseBlock, a.ActionResponse))
 
 
-def _is(*kinds: type) -> a.Apdu:
+def is_one_of(*kinds: type) -> Accept:
+    """An answer of one of these kinds."""
     return lambda found: isinstance(found, kinds)
 
 
@@ -171,7 +174,7 @@ def _returned(outcome: Outcome, method: Method) -> Data | None:
     return outcome.returned if isinstance(outcome.returned, Data) else None
 
 
-def _pieces(raw: bytes, size: int) -> Iterator[tuple[int, bool, bytes]]:
+def pieces(raw: bytes, size: int) -> Iterator[tuple[int, bool, bytes]]:
     """Number, whether it is the last, octets."""
     if size < 1:
         raise Truncated("the meter takes no PDU of useful length")

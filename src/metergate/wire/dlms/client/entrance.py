@@ -9,6 +9,7 @@ from metergate.errors import BadValue, ConfigError
 from metergate.wire.dlms.acse import Context, Mechanism
 from metergate.wire.dlms.apdu import Conformance
 from metergate.wire.dlms.authentication import Plug
+from metergate.wire.dlms.gbt import USUAL_WINDOW
 from metergate.wire.dlms.security import Counter, Heard, KeySet, SecurityControl
 from metergate.wire.dlms.security.control import COUNTER_END
 
@@ -24,8 +25,20 @@ PROPOSED = (
     | Conformance.MULTIPLE_REFERENCES
     | Conformance.GET
     | Conformance.SET
+    | Conformance.ACCESS
     | Conformance.SELECTIVE_ACCESS
+    | Conformance.EVENT_NOTIFICATION
     | Conformance.ACTION
+)
+PROPOSED_SHORT = (
+    Conformance.READ
+    | Conformance.WRITE
+    | Conformance.UNCONFIRMED_WRITE
+    | Conformance.MULTIPLE_REFERENCES
+    | Conformance.PARAMETERISED_ACCESS
+    | Conformance.BLOCK_GET
+    | Conformance.GENERAL_PROTECTION
+    | Conformance.GENERAL_BLOCK_TRANSFER
 )
 RESERVE = 1 << 20
 """A counter that leaves less than this is not believed: nobody proved it, and it would use up the key."""
@@ -37,7 +50,8 @@ class Entrance:
     """The way in, and what has to be remembered of it: `counter` is ours, `heard` the meter's, both for one key.
 
     `title` is the client's system title, `meter_title` the meter's where it is known beforehand; `secret` the password
-    or the secret of mechanisms 2, 3, 4 and 6. `counters`: the logical name (0.0.43.1.x.255) under which the public
+    or the secret of mechanisms 2, 3, 4 and 6. `window`: blocks of general
+    block transfer that we take at once. `counters`: the logical name (0.0.43.1.x.255) under which the public
     client finds our counter; empty: it is not asked for.
     """
 
@@ -53,13 +67,15 @@ class Entrance:
     signing: ec.PrivateKey | None = None
     verifying: ec.PublicKey | None = None
     plug: Plug | None = None
-    conformance: int = int(PROPOSED)
+    conformance: int = 0
     max_pdu: int = 0xFFFF
     general: bool = False
     dedicated: bool = False
+    window: int = USUAL_WINDOW
     counters: bytes = b""
 
     def __post_init__(self) -> None:
+        self.conformance = self.conformance or int(PROPOSED_SHORT if self.context.short_names else PROPOSED)
         titled = (Mechanism.GMAC, Mechanism.SHA256, Mechanism.ECDSA)
         if (self.context.ciphered or self.mechanism in titled) and len(self.title) != 8:
             raise ConfigError("this way of authentication needs the client's system title of 8 octets")

@@ -70,6 +70,30 @@ def _class(number: int, name: str, attributes: str, methods: str = "", version: 
     return InterfaceClass(number, name, _table(*attributes.split()), tuple(methods.split()), version)
 
 
+SHORT_STEP = 8
+"""Attribute n has the short name base + 8(n - 1)."""
+_SHORT_METHODS = {
+    3: (0x28,),
+    4: (0x38,),
+    5: (0x48, 0x50),
+    7: (0x58, 0x60),
+    8: (0x60, 0x68, 0x70, 0x78, 0x80, 0x88),
+    9: (0x20,),
+    12: (0x20, 0x28, 0x30, 0x38, 0x40, 0x48, 0x50, 0x58),
+    18: (0x40, 0x48, 0x50, 0x58),
+    40: (0x38,),
+    64: (0x30, 0x38),
+    70: (0x20, 0x28),
+}
+"""Where the short names of a class's methods are, counted from the base (u)."""
+
+
+def short_method(number: int, index: int) -> int | None:
+    """The offset of the short name of method `index` of a class; None if it is not known."""
+    known = _SHORT_METHODS.get(number, ())
+    return known[index - 1] if 1 <= index <= len(known) else None
+
+
 DATA = _class(1, "Data", "value")
 PARAMETER = _class(1, "Data", "value!")
 """A Data object that a manager may write."""
@@ -102,7 +126,12 @@ CLOCK = _class(
 )
 SCRIPTS = _class(9, "Script table", "scripts!", "execute")
 SPECIAL_DAYS = _class(11, "Special days table", "entries!", "insert delete")
-ASSOCIATION_SN = _class(12, "Association SN", "object_list", "", 0)
+ASSOCIATION_SN = _class(
+    12,
+    "Association SN",
+    "object_list",
+    "get_attributes get_services read_by_name reserved change_secret reserved_2 reserved_3 reply_to_hls",
+)
 ASSOCIATION = _class(
     15,
     "Association LN",

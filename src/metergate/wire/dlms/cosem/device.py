@@ -8,13 +8,12 @@ from datetime import datetime
 from metergate.errors import DecodeError
 from metergate.model import Obis
 from metergate.wire.dlms.apdu.items import AccessResult
+from metergate.wire.dlms.cosem.classes import SHORT_STEP, short_method
 from metergate.wire.dlms.cosem.objects import AccessRefused, CosemObject, Place
 from metergate.wire.dlms.data import Data
 
 NAME = "0-0:42.0.0"
 """The object that holds the logical device name."""
-SHORT_STEP = 8
-"""Attribute n has the short name base + 8(n - 1)."""
 
 
 class Device:
@@ -49,6 +48,14 @@ class Device:
             kind, index = self._bases[base], (name - base) // SHORT_STEP + 1
             if (name - base) % SHORT_STEP == 0 and index <= len(kind.kind.attributes) + 1:
                 return kind, index
+        return None
+
+    def short_method(self, name: int) -> tuple[CosemObject, int] | None:
+        """The object and method of a short name."""
+        for base, one in self._bases.items():
+            for index in range(1, len(one.kind.methods) + 1):
+                if short_method(one.kind.number, index) == name - base:
+                    return one, index
         return None
 
     def look(self, place: Place, at: datetime) -> Data:

@@ -8,6 +8,7 @@ from metergate.crypto import ec
 from metergate.wire.dlms.acse import Context, Mechanism
 from metergate.wire.dlms.apdu import Conformance
 from metergate.wire.dlms.cosem.classes import Level
+from metergate.wire.dlms.gbt import USUAL_WINDOW
 from metergate.wire.dlms.security import Counter, Heard, KeySet, SecurityControl
 
 BY_NAME = (
@@ -22,6 +23,7 @@ BY_NAME = (
     | Conformance.GET
     | Conformance.SET
     | Conformance.SELECTIVE_ACCESS
+    | Conformance.EVENT_NOTIFICATION
     | Conformance.ACTION
 )
 """What the server can do by logical names."""
@@ -31,6 +33,9 @@ BY_SHORT_NAME = (
     | Conformance.UNCONFIRMED_WRITE
     | Conformance.MULTIPLE_REFERENCES
     | Conformance.PARAMETERISED_ACCESS
+    | Conformance.BLOCK_GET
+    | Conformance.GENERAL_PROTECTION
+    | Conformance.GENERAL_BLOCK_TRANSFER
 )
 """What it can do by short names."""
 FULL = SecurityControl()
@@ -57,6 +62,7 @@ class Admission:
 class Identity:
     """What the server is: system title, keys, how it counts, and where the client's counters are kept.
 
+    `window`: blocks that it takes ahead of an acknowledgement.
     `heard` holds the last counter accepted by client title; all of it has to outlive a restart.
     """
 
@@ -65,6 +71,7 @@ class Identity:
     counter: Counter = field(default_factory=Counter)
     heard: dict[bytes, int] = field(default_factory=dict)
     max_pdu: int = 1024
+    window: int = USUAL_WINDOW
     signing: ec.PrivateKey | None = None
     _known: dict[bytes, Heard] = field(default_factory=dict)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from metergate.wire.dlms.apdu import GeneralBlockTransfer
+from metergate.wire.dlms.gbt import BlocksIn, BlocksOut
 
 MOST = 4 << 20
 """Octets of a long request at most."""
-WINDOW, LAST = 1, 0x80
-"""Block control: one block at a time, and whether it is the last."""
 
 
 @dataclass(slots=True)
@@ -54,40 +53,22 @@ class Incoming:
 
 @dataclass(slots=True)
 class General:
-    """General block transfer, one block at a time: what came in so far, and what goes out."""
+    """General block transfer of one request and its answer. `first`: the octets with which the request began."""
 
-    held: bytearray = field(default_factory=bytearray)
-    received: int = 0
-    out: Outgoing | None = None
+    window: int
+    first: bytes = b""
+    into: BlocksIn = field(default_factory=BlocksIn)
+    out: BlocksOut | None = None
 
-    def take(self, block: GeneralBlockTransfer) -> bool:
-        """A block of the client's; False if it is not the next one. One that came before is passed over."""
-        if block.block != self.received + 1 or len(self.held) + len(block.raw) > MOST:
-            return False
-        self.received = block.block
-        self.held += block.raw
-        return True
+    def repeats(self, block: GeneralBlockTransfer, octets: bytes) -> bool:
+        """Whether a block belongs to what is being answered: it acknowledges, or it is sent again."""
+        return self.out is not None and (not block.raw or block.block > 1 or octets == self.first)
 
-    def acknowledge(self) -> GeneralBlockTransfer:
-        """Nothing to say but what was received."""
-        return GeneralBlockTransfer(WINDOW, 0, self.received, b"")
+    def begins(self, block: GeneralBlockTransfer, octets: bytes) -> bool:
+        """Whether a block is the first of another request."""
+        return bool(block.block == 1 and block.raw and octets != self.first)
 
-    def start(self, apdu: bytes, size: int) -> GeneralBlockTransfer:
-        """The first block of an answer."""
-        self.out = Outgoing(apdu, size)
-        return self.present(self.out)
-
-    def following(self, acknowledged: int) -> GeneralBlockTransfer | None:
-        """The block after the acknowledged one, or the present one again; None if nothing goes out."""
-        if self.out is None or acknowledged not in (self.out.block, self.out.block - 1):
-            return None
-        if acknowledged == self.out.block:
-            if self.out.last:
-                self.out = None
-                return None
-            self.out.block += 1
-        return self.present(self.out)
-
-    def present(self, out: Outgoing) -> GeneralBlockTransfer:
-        """The present block as an APDU."""
-        return GeneralBlockTransfer(WINDOW | LAST * out.last, out.block, self.received, out.piece)
+    def answer(self) -> Iterator[GeneralBlockTransfer]:
+        """The next blocks of the answer."""
+        if self.out is not None and not self.out.done:
+            yield from self.out.batch(self.into.received, self.window)

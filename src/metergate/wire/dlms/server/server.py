@@ -11,7 +11,7 @@ from metergate.errors import DecodeError, Replay
 from metergate.wire.dlms import acse
 from metergate.wire.dlms import apdu as a
 from metergate.wire.dlms.acse import Aare, Aarq, Diagnostic, Mechanism, Result, Rlre
-from metergate.wire.dlms.apdu import ExceptionResponse, InitiateRequest, InitiateResponse, Outcome
+from metergate.wire.dlms.apdu import EventNotification, ExceptionResponse, InitiateRequest, InitiateResponse, Outcome
 from metergate.wire.dlms.authentication import challenge
 from metergate.wire.dlms.cosem.association import CURRENT, AssociationLN
 from metergate.wire.dlms.cosem.device import Device
@@ -60,8 +60,23 @@ class Server:
         """The connection below is gone, and the association with it."""
         self._sessions.pop((client, server), None)
 
+    def more(self, client: int, server: int) -> list[bytes]:
+        """What follows the answer just given (blocks), and what the client is told unasked; each is given once."""
+        session = self._sessions.get((client, server))
+        if session is None:
+            return []
+        told, session.following = session.following, []
+        return told
+
+    def notify(self, event: EventNotification) -> int:
+        """Tell all clients who agreed to be told of events; how many they are. See `more`."""
+        told = [session for session in self._sessions.values() if session.wants_events]
+        for session in told:
+            session.tell(event)
+        return len(told)
+
     def on_apdu(self, client: int, server: int, apdu: bytes, now: datetime) -> bytes | None:
-        """The answer to an APDU that a client sent to a logical device; None for none."""
+        """The answer to an APDU that a client sent to a logical device; None for none. `more` may follow it."""
         self.device.advance(now)
         key = (client, server)
         if apdu[:1] == bytes((AARQ,)):
@@ -211,9 +226,9 @@ def _proposed(information: bytes, channel: Channel | None) -> InitiateRequest:
 
 def over_hdlc(server: Server, logical: Collection[int] = (1,), physical: int | None = None) -> hdlc.Station:
     """The server on a line with HDLC."""
-    return hdlc.Station(server.on_apdu, logical, physical, on_close=server.on_close)
+    return hdlc.Station(server.on_apdu, logical, physical, on_close=server.on_close, more=server.more)
 
 
 def over_wrapper(server: Server, logical: Collection[int] = (1,)) -> wrapper.Station:
     """The server behind a TCP connection or a UDP port."""
-    return wrapper.Station(server.on_apdu, logical, on_close=server.on_close)
+    return wrapper.Station(server.on_apdu, logical, server.on_close, server.more)

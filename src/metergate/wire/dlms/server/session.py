@@ -10,13 +10,14 @@ from metergate.wire.dlms import apdu as a
 from metergate.wire.dlms.acse import Context
 from metergate.wire.dlms.apdu import AccessResult, ExceptionResponse, Outcome
 from metergate.wire.dlms.data import Data, octets
+from metergate.wire.dlms.gbt import CONTROL, BlocksOut, acknowledgement
 from metergate.wire.dlms.security import Channel, is_ciphered
 from metergate.wire.dlms.security.ciphered import GENERAL_DED, GENERAL_GLO
 from metergate.wire.dlms.server.admission import Admission, Identity
 from metergate.wire.dlms.server.blocks import General
 from metergate.wire.dlms.server.proof import Proof
 from metergate.wire.dlms.server.services import NotAgreed, Services
-from metergate.wire.dlms.server.short import ShortNames
+from metergate.wire.dlms.server.short import REPLY, ShortNames
 
 NOT_ALLOWED, UNKNOWN = 1, 2
 """States of an exception."""
@@ -24,8 +25,6 @@ NOT_POSSIBLE, NOT_SUPPORTED, OTHER, TOO_LONG, DECIPHERING, COUNTER = 1, 2, 3, 4,
 """Errors of an exception."""
 PROTECTION = 30
 """Octets that ciphering adds, at most."""
-BLOCK_CONTROL = 9
-"""Octets around a block of general block transfer, at most."""
 GENERAL_BLOCK, EXCEPTION = 0xE0, 0xD8
 CONFIRMED = 0x40
 """Bit of the invoke id: an answer is wanted."""
@@ -57,47 +56,70 @@ class Session:
         self.services = services
         self.proof: Proof | None = None
         self.failed = False
-        self._short = ShortNames(services.view, agreed.conformance, agreed.limit)
-        self._general = General()
+        self._short = ShortNames(services.view, agreed.conformance, agreed.limit, self._prove)
+        self._general = General(identity.window)
+        self.following: list[bytes] = []
+        """What goes to the client next without being asked for."""
         services.prove = self._prove
 
     # ---- requests ----
     def answer(self, octets_in: bytes, now: datetime) -> bytes | None:
         """The answer to an APDU, general block transfer being the outermost layer."""
         if octets_in[:1] != bytes((GENERAL_BLOCK,)):
-            self._general = General()
+            self._general = General(self.identity.window)
             answer = self._protected(octets_in, now)
-            long = answer is not None and len(answer) > (self.agreed.max_pdu or 0xFFFF)
-            return self._first(answer) if long else answer
+            if answer is None or len(answer) <= (self.agreed.max_pdu or 0xFFFF):
+                return answer
+            return self._in_blocks(answer, 1)
         if not self._blocks:
             return a.encode(ExceptionResponse(UNKNOWN, NOT_SUPPORTED))
         try:
-            block: a.GeneralBlockTransfer = a.decode(octets_in)
+            return self._block(a.decode(octets_in), octets_in, now)
         except DecodeError:
             return a.encode(ExceptionResponse(UNKNOWN, OTHER))
-        return self._block(block, now)
 
-    def _block(self, block: a.GeneralBlockTransfer, now: datetime) -> bytes | None:
+    def _block(self, block: a.GeneralBlockTransfer, octets_in: bytes, now: datetime) -> bytes | None:
         general = self._general
-        if general.out is not None:
-            following = general.following(block.acknowledged)
-            return a.encode(following) if following else None
-        if not general.take(block):
-            return a.encode(general.acknowledge())
-        if not block.last:
-            return None if block.streaming else a.encode(general.acknowledge())
-        request, general.held = bytes(general.held), bytearray()
-        return self._first(self._protected(request, now))
+        if general.out is not None and general.repeats(block, octets_in):
+            general.out.acknowledge(block)
+            return None if block.streaming else self._blocks_of(general)
+        if general.begins(block, octets_in):
+            general = self._general = General(self.identity.window, octets_in)
+        general.into.take(block)
+        if not general.into.whole:
+            told = acknowledgement(0, general.into.received, general.window)
+            return None if block.streaming else a.encode(told)
+        request, general.into.held = bytes(general.into.held), bytearray()
+        answer = self._protected(request, now)
+        return None if answer is None else self._in_blocks(answer, block.window)
+
+    def _blocks_of(self, general: General) -> bytes | None:
+        """The first of the next blocks; the others follow."""
+        told = [a.encode(block) for block in general.answer()]
+        self.following = told[1:] + self.following
+        return told[0] if told else None
 
     @property
     def _blocks(self) -> bool:
         """Whether general block transfer was agreed."""
         return bool(self.agreed.conformance & a.Conformance.GENERAL_BLOCK_TRANSFER)
 
-    def _first(self, answer: bytes | None) -> bytes | None:
-        """The first general block of an answer."""
-        size = max(1, (self.agreed.max_pdu or 0xFFFF) - BLOCK_CONTROL)
-        return None if answer is None else a.encode(self._general.start(answer, size))
+    def _in_blocks(self, answer: bytes, window: int) -> bytes | None:
+        """The first general block of an answer; `window`: what the client takes at once."""
+        size = max(1, (self.agreed.max_pdu or 0xFFFF) - CONTROL)
+        self._general.out = BlocksOut(answer, size, max(1, window))
+        return self._blocks_of(self._general)
+
+    # ---- events ----
+    @property
+    def wants_events(self) -> bool:
+        """Whether the client is there, proved, and agreed to be told of events."""
+        return self.proof is None and bool(self.agreed.conformance & a.Conformance.EVENT_NOTIFICATION)
+
+    def tell(self, event: a.EventNotification) -> None:
+        """An event for the client, protected as all is in this association."""
+        told = a.encode(event)
+        self.following.append(self.agreed.channel.seal(told) if self.agreed.channel else told)
 
     def _protected(self, request: bytes, now: datetime) -> bytes | None:
         """The answer to a whole APDU, protected as the request was."""
@@ -146,6 +168,9 @@ class Session:
     # ---- authentication, third and fourth pass ----
     def _is_reply(self, request: a.Apdu) -> bool:
         """Whether a request is the third pass, the only one that an association awaits that is not yet proved."""
+        if self.agreed.context.short_names and isinstance(request, a.ReadRequest) and len(request.variables) == 1:
+            place = request.variables[0]
+            return isinstance(place, a.Parameterised) and place.name & 0xFFFF == REPLY
         if not isinstance(request, a.ActionRequest):
             return False
         method = request.method

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from metergate.errors import DecodeError
 from metergate.wire.dlms import apdu as a
-from metergate.wire.dlms.apdu import AccessResult, Apdu, Conformance, Selector
+from metergate.wire.dlms.apdu import AccessResult, Apdu, Conformance, Method, Outcome, Selector
 from metergate.wire.dlms.cosem.association import SHORT_NAME, AssociationSN
-from metergate.wire.dlms.cosem.device import SHORT_STEP
+from metergate.wire.dlms.cosem.classes import ASSOCIATION_SN, SHORT_STEP, short_method
 from metergate.wire.dlms.cosem.objects import AccessRefused, CosemObject
-from metergate.wire.dlms.data import Data
+from metergate.wire.dlms.data import NULL, Data
 from metergate.wire.dlms.server.blocks import Outgoing
 from metergate.wire.dlms.server.objects import View, why
 from metergate.wire.dlms.server.services import BLOCK_HEAD, NotAgreed
 
 _C = Conformance
+REPLY = SHORT_NAME + (short_method(ASSOCIATION_SN.number, len(ASSOCIATION_SN.methods)) or 0)
+"""The short name of the method that takes the client's proof (u)."""
 
 
 @dataclass(slots=True)
@@ -26,6 +29,7 @@ class ShortNames:
     view: View
     conformance: int
     limit: int
+    prove: Callable[[Data | None], Outcome]
     outgoing: Outgoing | None = None
 
     def answer(self, request: Apdu, now: datetime) -> Apdu | None:
@@ -83,7 +87,26 @@ class ShortNames:
             raise AccessRefused(AccessResult.OBJECT_UNDEFINED)
         return *found, selector
 
+    def _called(self, variable: a.Parameterised, now: datetime) -> a.Result | None:
+        """What came of a method; None if the name is no method's. NotAgreed."""
+        name = variable.name & 0xFFFF
+        found = self.view.device.short_method(name)
+        if name != REPLY and found is None:
+            return None
+        if not self.conformance & _C.PARAMETERISED_ACCESS:
+            raise NotAgreed
+        outcome = self.prove(variable.parameter) if name == REPLY or found is None else self._act(*found, variable, now)
+        if outcome.result:
+            return outcome.result
+        return NULL if outcome.returned is None else outcome.returned
+
+    def _act(self, one: CosemObject, index: int, variable: a.Parameterised, now: datetime) -> Outcome:
+        return self.view.act(Method(one.kind.number, one.name.octets, index), variable.parameter, now)
+
     def _one(self, variable: a.VariableAccess, now: datetime) -> a.Result:
+        called = self._called(variable, now) if isinstance(variable, a.Parameterised) else None
+        if called is not None:
+            return called
         try:
             one, index, selector = self._find(variable)
             return self.view.read(one, index, selector, now)

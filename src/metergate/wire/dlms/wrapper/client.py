@@ -15,9 +15,11 @@ _KEPT = 16
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the line behaves. `timeout`: seconds until an answer is there."""
+    """How the line behaves. `timeout`: seconds until an answer is there; `datagrams`: it is UDP, where one that is
+    lost is no loss of the way."""
 
     timeout: float = 5.0
+    datagrams: bool = False
 
 
 class Link:
@@ -32,6 +34,7 @@ class Link:
         self.settings = settings or Settings()
         self.connected = False
         self._framer = framer()
+        self.unasked: deque[bytes] = deque(maxlen=_KEPT)
         self._inbox: deque[bytes] = deque(maxlen=_KEPT)
 
     def connect(self) -> Dialogue[None]:
@@ -42,11 +45,13 @@ class Link:
         return
         yield
 
-    def exchange(self, apdu: bytes) -> Dialogue[bytes]:
-        """Send an APDU, wait for one. NoAnswer; BadValue if what comes is no wrapper: then open the line anew."""
+    def exchange(self, *apdus: bytes) -> Dialogue[bytes]:
+        """Send APDUs, wait for one. NoAnswer; BadValue if what comes is no wrapper: then open the line anew."""
         self._framer = framer()
+        self.unasked += self._inbox
         self._inbox.clear()
-        return (yield from self._converse(Ask(self._wpdu(apdu), self.settings.timeout)))
+        sent = b"".join(self._wpdu(apdu) for apdu in apdus)
+        return (yield from self._converse(Ask(sent, self.settings.timeout)))
 
     def receive(self) -> Dialogue[bytes]:
         """Wait for one more APDU. As `exchange`."""
@@ -71,7 +76,7 @@ class Link:
         while not self._inbox:
             chunk = yield step
             if not chunk:
-                self.connected = False
+                self.connected = self.settings.datagrams
                 raise NoAnswer(f"wrapper port {self.server} does not answer")
             self._take(chunk)
             step = MORE

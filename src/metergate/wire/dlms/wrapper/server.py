@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from metergate.wire.base import Problem
-from metergate.wire.dlms.transport import OnApdu, OnClose
+from metergate.wire.dlms.transport import OnApdu, OnClose, OnMore
 from metergate.wire.dlms.wrapper.frame import Wpdu, framer
 
 _PEERS = 64
@@ -19,9 +19,15 @@ class Station:
     Call `close` when the TCP connection ends, so that its associations end with it.
     """
 
-    def __init__(self, on_apdu: OnApdu, logical: Collection[int] = (1,), on_close: OnClose | None = None) -> None:
+    def __init__(
+        self,
+        on_apdu: OnApdu,
+        logical: Collection[int] = (1,),
+        on_close: OnClose | None = None,
+        more: OnMore | None = None,
+    ) -> None:
         self.logical = frozenset(logical)
-        self._on_apdu, self._on_close = on_apdu, on_close
+        self._on_apdu, self._on_close, self._more = on_apdu, on_close, more
         self._framer = framer()
         self._peers: dict[tuple[int, int], None] = {}
 
@@ -36,6 +42,8 @@ class Station:
                 answer = self._on_apdu(found.source, found.destination, found.apdu, now)
                 if answer:
                     yield Wpdu(found.destination, found.source, answer).octets
+                for apdu in self._more(found.source, found.destination) if self._more else ():
+                    yield Wpdu(found.destination, found.source, apdu).octets
 
     def silence(self) -> None:
         """The line went quiet: a wrapper that was begun is dropped."""

@@ -19,7 +19,7 @@ AT = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC)
 BANK = Bank((Household(5, pv_watts=4000, since=date(2026, 11, 1)),), (), installed=datetime(2026, 11, 1, tzinfo=UTC))
 NUMBER = "202611000001"
 TERMINAL = "11000001"
-OFFSET = {"utc_offset": 60}
+OFFSET: dict[str, object] = {"utc_offset": 60}
 BASE = {Unit.KWH: (Unit.WH, 3), Unit.KW: (Unit.W, 3)}
 Values = dict[str, tuple[Decimal, Unit | None]]
 

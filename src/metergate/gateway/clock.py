@@ -13,12 +13,15 @@ from metergate.model import Reading, TimeQuality
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(minutes=10)
 """How far a meter's clock may be ahead of ours before it is doubtful."""
+BEHIND = timedelta(days=20 * 365)
+"""How far it may be behind: older values are none that a meter still tells, but a clock that lost its century or its
+battery."""
 JUMP = 2.0
 """Seconds by which the wall clock may leave the monotonic clock before that is called a jump."""
 
 
 class MeterClocks:
-    """Flags meter times that cannot be: before 2000, in the future, or going backwards (per register)."""
+    """Flags meter times that cannot be: before 2000, decades ago, in the future, or going backwards (per register)."""
 
     def __init__(self, ahead: timedelta = AHEAD) -> None:
         self._ahead = ahead
@@ -37,7 +40,8 @@ class MeterClocks:
             return reading
         last = self._last.get(key, EARLIEST)
         limit = None if reading.received is None else reading.received + self._ahead
-        if time >= last and (limit is None or time <= limit):
+        old = reading.received is not None and time < reading.received - BEHIND
+        if time >= last and not old and (limit is None or time <= limit):
             self._last[key] = time
             return reading
         self.doubtful += 1

@@ -79,7 +79,8 @@ def address_octets(text: str) -> bytes:
 
 
 def matches(pattern: str, address: str) -> bool:
-    """Whether `pattern` (each octet itself or "aa") names the meter `address`."""
+    """Whether `pattern` (each octet itself or "aa") names the meter `address`; short ones have zeros in front."""
+    pattern, address = pattern.zfill(12).lower(), address.zfill(12)
     pairs = ((pattern[at : at + 2], address[at : at + 2]) for at in range(0, 12, 2))
     return all(want in ("aa", have) for want, have in pairs)
 

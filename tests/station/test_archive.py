@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +28,7 @@ from metergate.station.archive.models import (
     Occupancy,
     Register,
     Room,
+    RoomFacts,
     ServicePoint,
 )
 from metergate.station.archive.seed import seed
@@ -169,3 +177,74 @@ def test_an_age_grows(estate: Estate) -> None:
     register = Register.objects.select_related("latest").first()
     assert register is not None
     assert register.latest.age > timedelta(0)
+
+
+def test_facts_of_a_place_are_dated_and_kept(estate: Estate) -> None:
+    room = Room.objects.get(number="0901")
+    moved, noticed = street.SINCE + timedelta(days=100), timezone.now()
+    services.amend(room, moved, persons=3)
+    services.amend(room, moved + timedelta(days=10), area_m2=Decimal(80))
+
+    def held(at: datetime, known: datetime | None = None) -> tuple[Decimal, int]:
+        found = Room.objects.with_facts(at, known).get(pk=room.pk)
+        return found.area_m2, found.persons
+
+    assert held(moved - timedelta(seconds=1)) == (Decimal("71.50"), 2)
+    assert held(moved) == (Decimal("71.50"), 3)
+    assert held(timezone.now()) == (Decimal(80), 3)
+    assert held(timezone.now(), noticed) == (Decimal("71.50"), 2)
+
+
+def test_facts_corrected_between_end_where_the_next_begin(estate: Estate) -> None:
+    point = ServicePoint.objects.get(code="E1-B03-U2-F09-0901-EL")
+    early, late = street.SINCE + timedelta(days=10), street.SINCE + timedelta(days=20)
+    services.amend(point, late, role="check")
+    services.amend(point, early, role="master", hold_supply=True)
+    services.amend(point, early, role="public")
+    services.amend(point, street.SINCE - timedelta(days=9), role="master")
+    times = (street.SINCE - timedelta(days=1), street.SINCE, early, late)
+    found = [ServicePoint.objects.with_facts(at).get(pk=point.pk) for at in times]
+    assert [(each.role, each.hold_supply) for each in found] == [
+        ("master", False),
+        ("sub", False),
+        ("public", True),
+        ("check", False),
+    ]
+
+
+def test_facts_are_never_changed_and_do_not_overlap(estate: Estate) -> None:
+    row = RoomFacts.objects.current()[0]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        RoomFacts.objects.filter(pk=row.pk).update(persons=9)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        RoomFacts.objects.create(room=row.room, valid_from=street.SINCE + timedelta(days=1), persons=9)
+
+
+def test_what_stood_at_places_becomes_their_facts(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "METERGATE_STATION_STATE": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "metergate.station.settings",
+    }
+
+    def migrate(*target: str) -> None:
+        subprocess.run([sys.executable, "-m", "django", "migrate", *target], env=environment, check=True)
+
+    migrate("archive", "0003")
+    with closing(sqlite3.connect(tmp_path / "station.sqlite3")) as old, old:
+        old.executescript("""
+            INSERT INTO archive_estate VALUES ('E', 'E1', 'E', 'UTC', 'EUR', 'en', '');
+            INSERT INTO archive_building (id, code, number, name, estate_id) VALUES ('B', 'B', 1, '', 'E');
+            INSERT INTO archive_staircase (id, code, number, building_id) VALUES ('U', 'U', 1, 'B');
+            INSERT INTO archive_floor (id, code, number, staircase_id) VALUES ('F', 'F', 1, 'U');
+            INSERT INTO archive_room (id, code, number, usage_nature, area_m2, persons, floor_id)
+                VALUES ('R', 'R', '1', 'dwelling', 55.5, 3, 'F');
+            INSERT INTO archive_servicepoint (id, code, medium, role, protected_class, hold_supply, room_id, parent_id)
+                VALUES ('M', 'M', 'gas', 'master', '', 0, 'R', NULL), ('S', 'S', 'gas', 'sub', 'dialysis', 1, 'R', 'M');
+        """)
+    migrate()
+    with closing(sqlite3.connect(tmp_path / "station.sqlite3")) as new:
+        assert new.execute("SELECT room_id, area_m2, persons FROM archive_roomfacts").fetchall() == [("R", 55.5, 3)]
+        columns = "service_point_id, role, protected_class, hold_supply, parent_id"
+        found = new.execute(f"SELECT {columns} FROM archive_pointfacts ORDER BY service_point_id").fetchall()
+        assert found == [("M", "master", "", 0, None), ("S", "sub", "dialysis", 1, "M")]

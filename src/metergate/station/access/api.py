@@ -80,7 +80,7 @@ def _may(request: HttpRequest, permission: str) -> None:
 def service_points(request: HttpRequest, estate: str = "", medium: str = "", room: str = ""):  # type: ignore[no-untyped-def]
     """Service points, by estate code, medium and room number."""
     _may(request, SEE_PLACES)
-    rows = ServicePoint.objects.select_related("room__floor__staircase__building__estate")
+    rows = ServicePoint.objects.with_facts().select_related("room__floor__staircase__building__estate")
     given = {"room__floor__staircase__building__estate__code": estate, "medium": medium, "room__number": room}
     return rows.filter(**{name: value for name, value in given.items() if value})
 

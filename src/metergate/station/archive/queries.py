@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch
 
 from metergate.station.archive.models import Channel, Installation, Medium, Meter, Occupancy, Register, ServicePoint
+from metergate.station.archive.models.facts import FactsQuerySet
 
 _POWER_UNITS = {"W", "kW", "m3/h", "l/h"}
 
@@ -40,12 +41,14 @@ class Measured:
         return next(iter(whole or gauges), None)
 
 
-def measured(points: QuerySet[ServicePoint]) -> list[Measured]:
+def measured(points: FactsQuerySet) -> list[Measured]:
     """What hangs at these service points now. Four statements."""
     registers = Prefetch("meter__registers", Register.objects.select_related("latest"))
     installed = Installation.objects.current().select_related("meter").prefetch_related(registers)
-    found = points.select_related("room__floor__staircase__building__estate").prefetch_related(
-        Prefetch("installations", installed, to_attr="now_installed")
+    found = (
+        points.with_facts()
+        .select_related("room__floor__staircase__building__estate")
+        .prefetch_related(Prefetch("installations", installed, to_attr="now_installed"))
     )
     return [_measured(point) for point in found]
 

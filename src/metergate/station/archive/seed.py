@@ -21,10 +21,12 @@ ORDER: tuple[type[models.Model], ...] = (
     rows.Staircase,
     rows.Floor,
     rows.Room,
+    rows.RoomFacts,
     rows.Customer,
     rows.Account,
     rows.Occupancy,
     rows.ServicePoint,
+    rows.PointFacts,
     rows.Meter,
     rows.Register,
     rows.Installation,
@@ -104,10 +106,9 @@ def _room(sheet: _Sheet, floor: rows.Floor, room: plan.RoomPlan) -> None:
             code=f"{floor.code}-{room.number}",
             number=room.number,
             usage_nature=room.usage,
-            area_m2=room.area_m2,
-            persons=room.persons,
         )
     )
+    sheet.add(rows.RoomFacts(room=row, valid_from=sheet.since, area_m2=room.area_m2, persons=room.persons))
     account = _household(sheet, row, room) if room.occupant else None
     for point in room.points:
         _point(sheet, row, point, account)
@@ -130,11 +131,11 @@ def _point(sheet: _Sheet, room: rows.Room, point: plan.PointPlan, account: rows.
             room=room,
             code=code,
             medium=point.medium,
-            role=point.role,
-            parent=sheet.points.get(point.parent),
             rating=point.rating,
         )
     )
+    parent = sheet.points.get(point.parent)
+    sheet.add(rows.PointFacts(service_point=row, valid_from=sheet.since, role=point.role, parent=parent))
     sheet.points[code] = row
     since = point.since or sheet.since
     if point.meter:

@@ -141,6 +141,22 @@ _OWN = {"id", "recorded_at", "superseded_at", "valid_to"}
 
 
 @transaction.atomic
+def amend(place: Room | ServicePoint, at: datetime, **changes: object) -> Dated:
+    """From `at` on these facts of a place hold, the others as before, until what is known to come after."""
+    facts = place.facts
+    before = facts.as_of(at).first()
+    following = facts.known().filter(valid_from__gt=at).order_by("valid_from").first()
+    kept = {name: getattr(before, name) for name in facts.model.FACTS} if before else {}
+    if before and before.valid_from < at:
+        end(before, at)
+    elif before:
+        facts.filter(pk=before.pk).update(superseded_at=timezone.now())
+    until = before.valid_to if before else following.valid_from if following else None
+    fresh: Dated = facts.create(valid_from=at, valid_to=until, **{**kept, **changes})
+    return fresh
+
+
+@transaction.atomic
 def exchange_meter(
     point: ServicePoint, new: Meter, at: datetime, *, end_reading: Decimal, start_reading: Decimal, reason: str = ""
 ) -> Installation:

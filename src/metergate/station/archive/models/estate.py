@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django.db import models
@@ -9,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from metergate.station.archive.models.base import Kept
+from metergate.station.archive.models.facts import FactsQuerySet, RoleChoices
 
 
 class Medium(models.TextChoices):
@@ -87,7 +89,7 @@ class Floor(Kept):
 
 
 class Room(Kept):
-    """A flat, shop or plant room: what a household is to the station."""
+    """A flat, shop or plant room: what a household is to the station. Its size is dated: `RoomFacts`, `with_facts`."""
 
     class Usage(models.TextChoices):
         """What the room is for."""
@@ -101,8 +103,8 @@ class Room(Kept):
     code = models.CharField(max_length=56, unique=True)
     number = models.CharField(max_length=12)
     usage_nature = models.CharField(max_length=12, choices=Usage, default=Usage.DWELLING)
-    area_m2 = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
-    persons = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    objects: ClassVar[Any] = FactsQuerySet.as_manager()
 
     class Meta:
         ordering = ("code",)
@@ -112,31 +114,24 @@ class Room(Kept):
 
 
 class ServicePoint(Kept):
-    """Where one medium is delivered and measured."""
+    """Where one medium is delivered and measured. What it is for is dated: `PointFacts`, `with_facts`."""
 
-    class Role(models.TextChoices):
-        """What the measurement is for."""
-
-        SUB = "sub", _("Sub-meter")
-        MASTER = "master", _("Master meter")
-        PUBLIC = "public", _("Public supply")
-        CHECK = "check", _("Check meter")
+    Role = RoleChoices
 
     room = models.ForeignKey(Room, models.PROTECT, related_name="service_points")
     code = models.CharField(max_length=64, unique=True)
     medium = models.CharField(max_length=12, choices=Medium)
-    role = models.CharField(max_length=8, choices=Role, default=Role.SUB)
-    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    role: str
+    """From `with_facts`."""
     rating = models.DecimalField(max_digits=12, decimal_places=3, null=True, blank=True)
     max_flow = models.DecimalField(max_digits=12, decimal_places=3, null=True, blank=True)
-    protected_class = models.CharField(max_length=24, blank=True)
-    hold_supply = models.BooleanField(default=False)
+
+    objects: ClassVar[Any] = FactsQuerySet.as_manager()
 
     class Meta:
         ordering = ("code",)
         constraints = (
             models.CheckConstraint(condition=Q(medium__in=Medium.values), name="archive_servicepoint_medium_is_known"),
-            models.CheckConstraint(condition=~Q(parent=models.F("id")), name="archive_servicepoint_is_not_its_parent"),
         )
 
     def __str__(self) -> str:

@@ -39,7 +39,7 @@ def display_part(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _own_room(request: HttpRequest, code: str) -> Room:
-    room = get_object_or_404(Room.objects.select_related("floor__staircase__building__estate"), code=code)
+    room: Room = get_object_or_404(Room.objects.select_related("floor__staircase__building__estate"), code=code)
     user = request.user
     assert isinstance(user, Operator)
     if user.room_id != room.pk and not user.has_perm("archive.view_room"):

@@ -31,7 +31,7 @@ BAR_FORMS = {"day": "H:i", "week": "D H:i", "month": "D j M", "year": "M Y"}
 @needs("archive.view_room")
 def room(request: HttpRequest, code: str) -> HttpResponse:
     """The page."""
-    row = get_object_or_404(Room.objects.select_related("floor__staircase__building__estate"), code=code)
+    row = get_object_or_404(Room.objects.with_facts().select_related("floor__staircase__building__estate"), code=code)
     now = timezone.now()
     building = row.floor.staircase.building
     found = measured(ServicePoint.objects.filter(room=row))

@@ -84,7 +84,7 @@ def search(request: HttpRequest) -> HttpResponse:
         rooms, meters = [], []
     who = occupants([room.pk for room in rooms])
     for room in rooms:
-        room.who = who[room.pk].customer.name if room.pk in who else ""  # type: ignore[attr-defined]
+        room.who = who[room.pk].customer.name if room.pk in who else ""
     points = {
         row.meter_id: row.service_point
         for row in Installation.objects.current().filter(meter__in=meters).select_related("service_point__room")

@@ -16,6 +16,9 @@ from metergate import errors
 from metergate.cli import app
 from metergate.gateway import settings as gateway_settings
 from metergate.meters.map import MeterMap, load_maps
+from metergate.meters.options import BROADCAST, EVENTS, KEYS, OPTIONS
+from metergate.meters.pollers import POLLERS
+from metergate.meters.usual import USUAL
 from metergate.wire import protocols
 
 PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -44,6 +47,26 @@ def protocol_table() -> str:
     return f"# Protocols\n\n| name | what it is | document |\n|---|---|---|\n{rows}"
 
 
+_WHERE = "In a gateway's file `options = { name = value }` of a line; in commands `--option name=value`."
+
+
+def options() -> str:
+    """What can be set of a line, by protocol, and its usual speed and character format."""
+    parts = ["# Options of lines, by protocol", "", _WHERE]
+    for name, table in OPTIONS.items():
+        usual = USUAL.get(name, {})
+        line = f"Usual line: {usual['baud']} baud, {usual['format']}." if usual else "No line settings of its own."
+        able = [what for what, names in (("`events`", EVENTS), ("`broadcast_clock`", BROADCAST)) if name in names]
+        more = f" It can do {' and '.join(able)}." if able else ""
+        keys = f" Names of keys: {', '.join(f'`{key}`' for key in KEYS[name])}." if name in KEYS else ""
+        asked = "Meters are asked." if name in (*POLLERS, "mgc1") else "Meters speak by themselves."
+        parts += ["", f"## {name}", "", f"{asked} {line}{more}{keys}"]
+        if table:
+            parts += ["", "| option | kind | what it does |", "|---|---|---|"]
+            parts += [f"| `{option}` | {kind} | {about} |" for option, (kind, about) in table.items()]
+    return "\n".join(parts) + "\n"
+
+
 def meter_table() -> str:
     """Every meter map with what it delivers."""
     maps = sorted(load_maps().values(), key=lambda each: each.name)
@@ -55,7 +78,7 @@ def meter_table() -> str:
 
 
 def _values(each: MeterMap) -> str:
-    return ", ".join(dict.fromkeys(row.name for row in each.register))
+    return ", ".join(dict.fromkeys([*(row.name for row in each.register), *(point.name for point in each.point)]))
 
 
 def settings() -> str:
@@ -83,6 +106,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "errors.md": error_tree,
     "protocols.md": protocol_table,
     "meters.md": meter_table,
+    "options.md": options,
     "settings.md": settings,
 }
 

@@ -9,10 +9,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
+
+from metergate.demo.laboratory import GATEWAY
+from metergate.demo.plan import GROUP
+from metergate.demo.stands import STANDS
+from metergate.model import Quality
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -27,6 +34,8 @@ FLAGS = [
 ]
 PASSWORD = "Linden-street-2026"
 PATIENCE = 240.0
+EVENTS = 100
+"""Acknowledgements of the station within which every meter has to be read."""
 LIVE = "[data-live]"
 
 pytestmark = [
@@ -116,6 +125,68 @@ def test_one_command_shows_a_living_street(state: Path, page: Page) -> None:
     assert children(state) == []
 
 
+def sign_in(page: Page, demo: Running) -> str:
+    """As the operator who has chosen his password; the station's address."""
+    address = demo.said(r"page\s+(http://\S+)/")
+    page.goto(f"{address}/")
+    page.fill("input[name=username]", "operator")
+    page.fill("input[type=password]", PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Meters read today")).to_be_visible(timeout=20_000)
+    return address
+
+
+@contextmanager
+def stored(demo: Running, state: Path) -> Iterator[Iterator[str]]:
+    """A line each time the station has stored what the laboratory's gateway sent, up to `EVENTS` of them."""
+    broker = demo.said(r"mqtt://house@(\S+),")
+    command = [sys.executable, "-u", "-m", "metergate.cli", "mqtt", "sub", "--url", f"mqtt://station@{broker}"]
+    secret = ["--password-file", str(state / "broker" / "secrets" / "station")]
+    bounds = ["--count", str(EVENTS), "--seconds", str(PATIENCE)]
+    topic = ["-t", f"metergate/{GROUP}/ack/{GATEWAY}"]
+    with subprocess.Popen([*command, *secret, *topic, *bounds], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield process.stdout
+        finally:
+            process.terminate()
+
+
+def good(page: Page, address: str, room: str, since: datetime) -> bool:
+    """Has the meter of that room a good number at the station, received since then?"""
+    points = page.request.get(f"{address}/api/v1/service-points", params={"estate": "E1", "room": room}).json()["items"]
+    latest = page.request.get(f"{address}/api/v1/latest", params={"service_point": points[0]["code"]}).json()
+    fresh = [one for one in latest if datetime.fromisoformat(one["received"]) >= since]
+    return any(one["quality"] == Quality.GOOD and one["value"] is not None for one in fresh)
+
+
+def test_every_protocol_of_the_laboratory_gives_good_values(state: Path, page: Page) -> None:
+    if not (state / "street.json").exists():
+        pytest.skip("the first start is missing")
+    began, demo = datetime.now(UTC), Running(state)
+    try:
+        address = sign_in(page, demo)
+        waiting = {stand.room for stand in STANDS}
+        with stored(demo, state) as events:
+            for _ in events:
+                waiting -= {room for room in waiting if good(page, address, room, began)}
+                if not waiting:
+                    break
+        assert not waiting
+        assert all(stand.short in demo.said(r"laboratory (.*)") for stand in STANDS)
+        page.goto(f"{address}/buildings/E1-B09")
+        for stand in STANDS:
+            expect(page.get_by_text(stand.room, exact=True).first).to_be_visible()
+        page.goto(f"{address}/lines")
+        for stand in STANDS:
+            expect(page.locator("article.line", has=page.get_by_role("link", name=stand.name))).to_contain_text(
+                "Answers"
+            )
+    finally:
+        assert demo.stop() == 0
+    assert children(state) == []
+
+
 def test_the_second_start_goes_on_with_the_same_history(state: Path, page: Page) -> None:
     if not (state / "street.json").exists():
         pytest.skip("the first start is missing")
@@ -124,10 +195,6 @@ def test_the_second_start_goes_on_with_the_same_history(state: Path, page: Page)
     try:
         assert "the one you chose" in demo.text
         assert (state / "street.json").read_text()[:40] == created
-        page.goto(demo.said(r"page\s+(http://\S+)"))
-        page.fill("input[name=username]", "operator")
-        page.fill("input[type=password]", PASSWORD)
-        page.keyboard.press("Enter")
-        expect(page.get_by_text("Meters read today")).to_be_visible(timeout=20_000)
+        sign_in(page, demo)
     finally:
         assert demo.stop() == 0

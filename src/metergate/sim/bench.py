@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from metergate.errors import LinkError
@@ -20,6 +21,7 @@ from metergate.wire.wmbus.link import Format, strip
 from metergate.wire.wmbus.sticks import im871a
 
 log = logging.getLogger(__name__)
+Tell = Callable[[MeterSpec], None]
 AGAIN = 5.0
 """Seconds until a line that could not be had is tried again."""
 REACTION = (0.3, 0.5)
@@ -29,32 +31,38 @@ BITS = 10
 NOISE = 0xA5
 
 
-async def run(bank: Bank) -> None:
-    """Serve all meters of the file until cancelled. A line that cannot be had is told of, and tried again."""
+async def run(bank: Bank, tell: Tell = lambda spec: None) -> None:
+    """Serve all meters of the file until cancelled. A line that cannot be had is logged, and tried again.
+
+    `tell` is given each meter when its line is there.
+    """
     async with asyncio.TaskGroup() as group:
         for spec in bank.meters:
-            group.create_task(_stand(spec, bank))
+            group.create_task(_stand(spec, bank, tell))
 
 
-async def _stand(spec: MeterSpec, bank: Bank) -> None:
+async def _stand(spec: MeterSpec, bank: Bank, tell: Tell) -> None:
     while True:
         try:
-            await _serve(spec, bank)
+            await _serve(spec, bank, tell)
         except LinkError as error:
             log.warning("meter %s: %s", spec.id, error)
         await asyncio.sleep(AGAIN)
 
 
-async def _serve(spec: MeterSpec, bank: Bank) -> None:
+async def _serve(spec: MeterSpec, bank: Bank, tell: Tell) -> None:
     port = _made(spec.port)
     address = Address.parse(port)
     if address.scheme == "stick":
-        await stick(_made(address.path), spec, bank)
+        link = await open_link(_made(address.path))
+        tell(spec)
+        await stick(link, spec, bank)
     elif (spec.protocol, address.scheme) == ("iec62056-21", "pty"):
         head = OpticalHead(port, Path(address.path))
+        tell(spec)
         await Answering(head, [responder(spec, bank)], bank.time, delay=REACTION).run()
     else:
-        await serve(spec, bank, port, lambda where: None)
+        await serve(spec, bank, port, lambda where: tell(spec))
 
 
 def _made(port: str) -> str:
@@ -96,9 +104,8 @@ def _noise(data: bytes) -> bytes:
     return bytes(octet ^ NOISE for octet in data)
 
 
-async def stick(port: str, spec: MeterSpec, bank: Bank) -> None:
+async def stick(link: Link, spec: MeterSpec, bank: Bank) -> None:
     """A radio receiver (iM871A) that hears one meter: it takes its settings, and tells of every telegram."""
-    link = await open_link(port)
     async with asyncio.TaskGroup() as group:
         group.create_task(_settled(link))
         group.create_task(_heard(link, spec, bank))

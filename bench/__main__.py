@@ -58,16 +58,21 @@ def _write(rows: list[Row], whole: bool) -> None:
 def main() -> int:
     console = Console()
     rows: list[Row] = []
+    failed = 0
     for name in sys.argv[1:] or MODULES:
-        with console.status(f"measuring {name}"):
-            rows += import_module(f"bench.{name}").run()
+        try:
+            with console.status(f"measuring {name}"):
+                rows += import_module(f"bench.{name}").run()
+        except (Exception, SystemExit) as error:
+            console.print(f"[red]{name}[/]: {error!r}")
+            failed += 1
     console.print(_table(rows))
-    _write(rows, whole=not sys.argv[1:])
+    _write(rows, whole=not sys.argv[1:] and not failed)
     judged = [line for line in rows if line["met"] is not None]
     console.print(
         f"{sum(line['met'] is True for line in judged)} of {len(judged)} goals met; bench/results.json written"
     )
-    return 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -36,7 +36,10 @@ def main(port: int, paths: list[str]) -> None:
     while True:
         for fd, _ in poll.poll():
             name, reader = readers[fd]
-            reader.add(os.read(fd, 65536))
+            try:
+                reader.add(os.read(fd, 65536))
+            except BlockingIOError:  # poll was wrong
+                continue
             frame = reader.get_frame()
             if frame is None:
                 continue

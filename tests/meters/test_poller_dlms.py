@@ -20,7 +20,6 @@ from metergate.meters.pollers import POLLERS, Target
 from metergate.model import (
     Connect,
     Disconnect,
-    Freeze,
     LimitPower,
     Obis,
     OpenValve,
@@ -106,7 +105,7 @@ def test_orders(way: str) -> None:
     assert talk.run(poller.execute(target, LimitPower("3", "m", watts=4000), NOON)) is Outcome.DONE
     assert talk.run(poller.execute(target, SetClock("4", "m", time=NOON + timedelta(hours=1)), NOON)) is Outcome.DONE
     assert one.clock.offset == timedelta(hours=1)
-    for unknown in (Freeze("5", "m"), OpenValve("6", "m"), SetPassword("7", "m"), LimitPower("8", "m")):
+    for unknown in (OpenValve("6", "m"), SetPassword("7", "m")):
         assert talk.run(poller.execute(target, unknown, NOON)) is Outcome.UNSUPPORTED
 
 

@@ -16,6 +16,7 @@ from metergate.model.command import (
     SetClock,
     SetPassword,
     SetTariffTable,
+    SpecialDay,
     Switching,
 )
 from metergate.model.event import Event, Severity
@@ -49,6 +50,7 @@ __all__ = [
     "SetPassword",
     "SetTariffTable",
     "Severity",
+    "SpecialDay",
     "Switching",
     "TimeQuality",
     "Unit",

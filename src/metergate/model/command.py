@@ -83,15 +83,26 @@ class Season:
 
 
 @dataclass(frozen=True, slots=True)
+class SpecialDay:
+    """On `month`/`day` (of every year where none is told) day table `table` counts, whatever the weekday."""
+
+    month: int
+    day: int
+    table: int
+    year: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SetTariffTable(Command):
     """Give the meter its tariff calendar: day tables 1..n, each in the order of the day, and the seasons of the year.
 
-    `activate` None: at once.
+    `activate` None: at once. `special`: holidays; who cannot tell the meter of them leaves the order undone.
     """
 
     days: tuple[tuple[Switching, ...], ...] = ()
     seasons: tuple[Season, ...] = ()
     activate: datetime | None = None
+    special: tuple[SpecialDay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from metergate.errors import ConfigError, MetergateError, NoAnswer
+from metergate.errors import ConfigError, MetergateError, NoAnswer, Refused
 from metergate.meters.counters import CounterFile
 from metergate.meters.pollers.base import Poller, Target, answered
+from metergate.meters.pollers.dlms_keys import CLIENTS, address_of, key_set, signing_key, verifying_key
 from metergate.model import (
     Command,
     Connect,
     Disconnect,
+    Freeze,
     LimitPower,
     Medium,
     MeterIdentity,
@@ -24,11 +27,13 @@ from metergate.model import (
     Reading,
     SetClock,
     SetPassword,
+    SetTariffTable,
 )
 from metergate.model.command import Outcome
 from metergate.wire.base import Dialogue, Options, Telegram
 from metergate.wire.dlms.acse import Context, Mechanism
-from metergate.wire.dlms.client import Client, Entrance, orders, profile, recover
+from metergate.wire.dlms.client import Client, Entrance, orders, profile, recover, tariffs
+from metergate.wire.dlms.client.image import Progress, activate, transfer, verify
 from metergate.wire.dlms.client.meter import Known, Zone, registers
 from metergate.wire.dlms.security import Counter, Heard, KeySet, SecurityControl
 from metergate.wire.dlms.transport import Transport
@@ -39,11 +44,12 @@ from metergate.wire.hdlc.address import Address
 T = TypeVar("T")
 USUAL = ("1-0:1.8.0", "1-0:2.8.0", "1-0:16.7.0", "1-0:1.7.0", "1-0:32.7.0", "1-0:31.7.0", "1-0:14.7.0")
 """Both energies, power, voltage and current of phase 1, frequency."""
-CLIENTS = {Mechanism.NONE: 16, Mechanism.LOW: 17}
-"""The client's address that goes with a mechanism; 1 with the others."""
 AUTHENTICATIONS = {mechanism.name.lower(): mechanism for mechanism in Mechanism}
 TITLE = b"MGT\0\0\0\0\x01"
-KEY = 16
+RESUMED = 5
+"""How often a transfer of firmware goes on after the line was lost."""
+SECRETS = (Mechanism.LOW, Mechanism.HIGH, Mechanism.MD5, Mechanism.SHA1, Mechanism.SHA256)
+"""Mechanisms with a password or secret that can be changed."""
 PROFILE_GROUPS = (98, 99)
 """Group C of what is a profile itself."""
 
@@ -64,10 +70,12 @@ class DlmsPoller(Poller):
     Registers are OBIS codes, those of another class than Register with its number in front: `4/1-0:1.6.0`.
     Keys of a target by name: `encryption`, `authentication`, `password` (or secret), `master`; `key` alone is the
     encryption key and behind it the authentication key.
-    Options: `authentication` (none, low, md5, sha1, gmac, sha256; by default what the keys are for), `ciphered`,
-    `suite`, `title` (ours, hex), `general`, `dedicated`, `counters` (folder), `counter` (name of the meter's counter of
-    us, 0-0:43.1.0), `timezone` (of meters that tell none), `inverted` (their deviation has the other sign), `profile`
-    (1-0:99.1.0), `events` (0-0:99.98.0), `timeout` (seconds).
+    Options: `authentication` (none, low, md5, sha1, gmac, sha256, ecdsa; by default what the keys are for), `ciphered`,
+    `suite` (0, 1, 2), `signing_key`, `verifying_key` (PEM files of ours and of the meter's, for ecdsa), `title` (ours,
+    hex), `general`, `dedicated`, `counters` (folder), `counter` (name of the meter's counter of us, 0-0:43.1.0),
+    `timezone` (of meters that tell none), `inverted` (their deviation has the other sign), `profile` (1-0:99.1.0),
+    `events` (0-0:99.98.0), `freeze` (the profile that takes a row, 1-0:98.1.0, or the script that runs, as
+    9/0-0:10.0.1/1), `timeout` (seconds).
     """
 
     def __init__(self, options: Options, name: str = "dlms-hdlc") -> None:
@@ -75,6 +83,7 @@ class DlmsPoller(Poller):
         zone = options.get("timezone")
         self._zone = Zone(ZoneInfo(str(zone)) if zone else None, options.get("inverted") is True)
         self._profile = Obis.parse(str(options.get("profile", "1-0:99.1.0")))
+        self._freezes = str(options.get("freeze", "1-0:98.1.0"))
         self._events = Obis.parse(str(options.get("events", "0-0:99.98.0")))
         self._meters: dict[str, _Meter] = {}
         self._counters: dict[str, Counter] = {}
@@ -123,17 +132,57 @@ class DlmsPoller(Poller):
         except NoAnswer:
             return Outcome.NO_ANSWER
 
+    def firmware(
+        self, target: Target, identifier: bytes, image: bytes, progress: Progress = lambda sent, all_: None
+    ) -> Dialogue[Outcome]:
+        """Give the meter an image, have it verified and activated; where the line is lost it goes on where it was.
+
+        `progress(sent, all)` in blocks. REFUSED if the meter does not want it or finds it bad, NO_ANSWER.
+        """
+
+        def work(client: Client, resume: bool) -> Dialogue[Outcome]:
+            yield from transfer(client, identifier, image, resume, progress)
+            yield from verify(client)
+            yield from activate(client)
+            return Outcome.DONE
+
+        for again in range(RESUMED + 1):
+            try:
+                return (yield from self._session(target, partial(work, resume=again > 0)))
+            except NoAnswer:
+                continue
+            except Refused:
+                return Outcome.REFUSED
+        return Outcome.NO_ANSWER
+
+    def _freeze(self) -> Callable[[Client], Dialogue[Outcome]]:
+        if self._freezes.startswith("9/"):
+            name, _, number = self._freezes[2:].partition("/")
+            table, script = Obis.parse(name).octets, int(number) if number.isdecimal() else 1
+            return lambda client: orders.run_script(client, table, script)
+        return lambda client: orders.capture(client, Obis.parse(self._freezes).octets)
+
     def _order(self, command: Command, now: datetime) -> Callable[[Client], Dialogue[Outcome]] | None:
         match command:
+            case SetTariffTable():
+                return lambda client: tariffs.set_tariffs(client, command, self._zone)
+            case Freeze():
+                return self._freeze()
             case Connect() | Disconnect():
                 return lambda client: orders.relay(client, isinstance(command, Connect))
             case SetClock(time=time):
                 return lambda client: orders.set_clock(client, time or now, self._zone)
-            case LimitPower(watts=int(watts)):
+            case LimitPower(watts=watts):
                 return lambda client: orders.limit(client, watts)
             case SetPassword(new=new) if new:
-                return lambda client: orders.change_secret(client, new.encode())
+                return lambda client: self._changed(client, new.encode())
         return None
+
+    def _changed(self, client: Client, secret: bytes) -> Dialogue[Outcome]:
+        """Only who is in by a secret can change it; an association by keys has none."""
+        if client.entrance.mechanism not in SECRETS:
+            return Outcome.UNSUPPORTED
+        return (yield from orders.change_secret(client, secret))
 
     # ---- sessions ----
     def _answered(self, target: Target, work: Callable[[Client], Dialogue[tuple[Reading, ...]]]) -> Dialogue[Telegram]:
@@ -153,7 +202,7 @@ class DlmsPoller(Poller):
 
     def _opened(self, target: Target) -> Dialogue[Client]:
         door, known = self._entrance(target), self._known(target)
-        number, device, physical = _address(target.address, door.mechanism)
+        number, device, physical = address_of(target.address, door.mechanism)
         if door.counted and door.counter.last == 0 and door.counters:
             yield from recover(self._transport(CLIENTS[Mechanism.NONE], device, physical), door)
         client = Client(self._transport(number, device, physical), door)
@@ -177,7 +226,7 @@ class DlmsPoller(Poller):
 
     def _counter(self, target: Target) -> Counter:
         """One for each key, also where meters share it."""
-        folder, keys = self._options.get("counters"), key_set(target)
+        folder, keys = self._options.get("counters"), key_set(target, self._suite)
         if not keys.encryption:
             return Counter()
         mark = hashlib.sha256(b"counter" + self._title + keys.encryption).hexdigest()[:16]
@@ -187,14 +236,21 @@ class DlmsPoller(Poller):
         return self._counters[mark]
 
     @property
+    def _suite(self) -> int:
+        given = str(self._options.get("suite", 0))
+        if given not in ("0", "1", "2"):
+            raise ConfigError(f"security suite {given!r} is not known: there are 0, 1 and 2")
+        return int(given)
+
+    @property
     def _title(self) -> bytes:
         return bytes.fromhex(str(self._options.get("title", TITLE.hex())))
 
     def _entrance(self, target: Target) -> Entrance:
-        keys, secret, known = key_set(target), target.keys.get("password", b""), self._known(target)
+        keys, secret, known = key_set(target, self._suite), target.keys.get("password", b""), self._known(target)
         mechanism = self._mechanism(keys, secret)
         ciphered = self._options.get("ciphered", mechanism is Mechanism.GMAC)
-        suite = self._options.get("suite", 0)
+        signing, verifying = self._options.get("signing_key"), self._options.get("verifying_key")
         return Entrance(
             mechanism,
             Context.LN_CIPHERED if ciphered else Context.LN,
@@ -202,9 +258,11 @@ class DlmsPoller(Poller):
             keys,
             self._title if ciphered or mechanism.high else b"",
             known.title,
-            SecurityControl(suite if isinstance(suite, int) else 0),
+            SecurityControl(self._suite),
             known.counter,
             known.heard,
+            signing_key(Path(str(signing))) if signing else None,
+            verifying_key(Path(str(verifying))) if verifying else None,
             general=self._options.get("general") is True,
             dedicated=self._options.get("dedicated") is True,
             counters=Obis.parse(str(self._options.get("counter", "0-0:43.1.0"))).octets,
@@ -217,31 +275,6 @@ class DlmsPoller(Poller):
                 raise ConfigError(f"unknown authentication {given!r}: there are {', '.join(AUTHENTICATIONS)}")
             return AUTHENTICATIONS[given]
         return Mechanism.GMAC if keys.encryption else Mechanism.LOW if secret else Mechanism.NONE
-
-
-def key_set(target: Target) -> KeySet:
-    """The target's keys. ConfigError for a single key of another length than one or two keys of suite 0."""
-    named: Mapping[str, bytes] = target.keys
-    encryption, authentication = named.get("encryption", b""), named.get("authentication", b"")
-    if target.key and not encryption:
-        if len(target.key) not in (KEY, 2 * KEY):
-            raise ConfigError("the key of a DLMS meter is the encryption key, or that and the authentication key")
-        encryption, authentication = target.key[:KEY], authentication or target.key[KEY:]
-    return KeySet(encryption, authentication, named.get("broadcast", b""), master=named.get("master", b""))
-
-
-def _address(text: str, mechanism: Mechanism) -> tuple[int, int, int | None]:
-    """Client, logical device, physical address. ConfigError."""
-    client, _, server = text.rpartition("/")
-    device, _, physical = server.partition(":")
-    try:
-        return (
-            int(client) if client else CLIENTS.get(mechanism, 1),
-            int(device) if device else 1,
-            int(physical) if physical else None,
-        )
-    except ValueError:
-        raise ConfigError(f"{text!r} is no DLMS address: write [CLIENT/]DEVICE[:PHYSICAL], as 16/1:17") from None
 
 
 def _register(text: str) -> tuple[int, Obis]:

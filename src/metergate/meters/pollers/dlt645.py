@@ -103,7 +103,7 @@ class Dlt645Poller(Poller):
             case SetPassword(level=level, old=old, new=new):
                 item = PASSWORD_ITEM + level + 1
                 return dialogue.change_password(address, item, _secret(level, old), _secret(level, new))
-            case SetTariffTable():
+            case SetTariffTable(special=()):
                 switch = self._local(command.activate or now + SOON)
                 return schedule.write_calendar(address, schedule.Calendar.of(command), switch, who)
         return None

@@ -25,7 +25,7 @@ from metergate.wire.dlms.apdu import DataNotification
 from metergate.wire.dlms.cosem.calendar import ActivityCalendar, SpecialDays
 from metergate.wire.dlms.cosem.classes import DATA, REGISTER, Level
 from metergate.wire.dlms.cosem.clock import Clock
-from metergate.wire.dlms.cosem.control import DisconnectControl, ScriptTable, SingleActionSchedule
+from metergate.wire.dlms.cosem.control import EXECUTE, DisconnectControl, ScriptTable, SingleActionSchedule, script_of
 from metergate.wire.dlms.cosem.device import Device
 from metergate.wire.dlms.cosem.events import EventLog
 from metergate.wire.dlms.cosem.image import ImageTransfer
@@ -33,7 +33,7 @@ from metergate.wire.dlms.cosem.objects import CosemObject, Place, scaler_unit
 from metergate.wire.dlms.cosem.profile import Layout, ProfileGeneric
 from metergate.wire.dlms.cosem.push import PushSetup
 from metergate.wire.dlms.cosem.security import SecuritySetup
-from metergate.wire.dlms.data import Data, Tag, array, octets, structure, u8, u32, visible
+from metergate.wire.dlms.data import Data, Tag, array, i8, octets, structure, u8, u32, visible
 from metergate.wire.dlms.security import Counter, KeySet
 from metergate.wire.dlms.server import Admission, Identity, Server
 from metergate.wire.hdlc.address import Address
@@ -51,6 +51,8 @@ CLOCK_SET, RELAY_OPENED, RELAY_CLOSED = 5, 60, 61
 """Codes of the simulated meters' event log."""
 ADJUSTED = 0x20
 """Bit of the profile's status: the clock was set in this period."""
+FROZEN, BILLING_SCRIPTS = "1-0:98.1.0", "0-0:10.0.1"
+"""Registers that were kept when somebody asked for it, by method or by script 1."""
 PUSHED = ("1-0:1.8.0", "1-0:2.8.0", "1-0:16.7.0")
 KEY = 16
 
@@ -127,7 +129,13 @@ class Meter:
         self.profile = ProfileGeneric(
             "1-0:99.1.0", places, self.device.look, self.clock, begin, Layout(entries=DAYS * 96)
         )
-        self.device.add(self.profile)
+        columns = [places[0], *(Place(3, Obis.parse(shown.code), 2) for shown in REGISTERS[:2])]
+        self.frozen = ProfileGeneric(
+            FROZEN, columns, self.device.look, self.clock, begin, Layout(timedelta(0), entries=24)
+        )
+        take = Place(7, Obis.parse(FROZEN), 2)
+        scripts = array(script_of(1, (EXECUTE, take, i8(0))))
+        self.device.add(self.profile, self.frozen, ScriptTable(self.device, scripts, BILLING_SCRIPTS))
         self.log = EventLog(self.device, self.clock, begin)
         self.clock.before_change.append(lambda now: self.log.note(CLOCK_SET, now))
         self.relay.moved = lambda closed, now: self.log.note(RELAY_CLOSED if closed else RELAY_OPENED, now)

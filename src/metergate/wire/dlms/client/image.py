@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from metergate.errors import ApplicationError, BadValue, NoAnswer, Refused
 from metergate.wire.base import Ask, Dialogue
 from metergate.wire.dlms.apdu import AccessResult, Attribute, Method
@@ -26,7 +28,13 @@ def status(client: Client) -> Dialogue[Status]:
         raise BadValue(f"{told.number} is no state of an image transfer") from None
 
 
-def transfer(client: Client, identifier: bytes, image: bytes, resume: bool = False) -> Dialogue[None]:
+Progress = Callable[[int, int], None]
+"""`progress(sent, all)`: how many of the blocks have arrived."""
+
+
+def transfer(
+    client: Client, identifier: bytes, image: bytes, resume: bool = False, progress: Progress = lambda sent, all_: None
+) -> Dialogue[None]:
     """Send what is missing of an image. `resume`: a transfer of this image was begun, only what is missing goes.
 
     Refused if the meter takes no images; NoAnswer when the line is lost: then associate again and resume.
@@ -45,8 +53,10 @@ def transfer(client: Client, identifier: bytes, image: bytes, resume: bool = Fal
     for _ in range(ROUNDS):
         missing = yield from _missing(client, len(blocks))
         if not missing:
+            progress(len(blocks), len(blocks))
             return
-        for number in missing:
+        for at, number in enumerate(missing):
+            progress(len(blocks) - len(missing) + at, len(blocks))
             yield from client.act(Method(IMAGE, NAME, BLOCK), structure(u32(number), octets(blocks[number])))
     raise ApplicationError("the meter keeps losing blocks of the image")
 

@@ -7,14 +7,17 @@ from datetime import datetime, timedelta
 from metergate.errors import ApplicationError, DecodeError, NoAnswer, Refused
 from metergate.model.command import Outcome
 from metergate.wire.base import Dialogue
+from metergate.wire.dlms.acse import Mechanism
 from metergate.wire.dlms.apdu import Attribute, Method
 from metergate.wire.dlms.client.client import Client
 from metergate.wire.dlms.client.meter import CLOCK, Zone, clock
 from metergate.wire.dlms.cosem.control import State
-from metergate.wire.dlms.data import Data, i8, i16, octets
+from metergate.wire.dlms.data import Data, Tag, i8, i16, octets, u16
 from metergate.wire.dlms.times import DateTime
 
-DISCONNECT_CONTROL, LIMITER, ASSOCIATION = 70, 71, 15
+DISCONNECT_CONTROL, LIMITER, ASSOCIATION, PROFILE, SCRIPTS = 70, 71, 15, 7, 9
+CAPTURE, SECRET = 2, 7
+"""A profile's method, an association's attribute."""
 RELAY = bytes((0, 0, 96, 3, 10, 255))
 LIMIT = bytes((0, 0, 17, 0, 0, 255))
 CURRENT = bytes((0, 0, 40, 0, 0, 255))
@@ -86,11 +89,14 @@ def relay(client: Client, closed: bool, name: bytes = RELAY) -> Dialogue[Outcome
     return Outcome.REFUSED if refused else Outcome.UNSURE
 
 
-def limit(client: Client, most: int, name: bytes = LIMIT) -> Dialogue[Outcome]:
-    """Set the limiter's normal threshold, in the meter's own type, and read it back."""
+def limit(client: Client, watts: int | None, name: bytes = LIMIT) -> Dialogue[Outcome]:
+    """Set the limiter's normal threshold, in the meter's own type, and read it back; None: the most that there is."""
     place = Attribute(LIMITER, name, 4)
     before = yield from client.get(place)
+    most = _GREATEST.get(before.tag, 0) if watts is None else watts
     try:
+        if not most and watts is None:
+            return Outcome.UNSUPPORTED
         yield from client.set(place, Data(before.tag, most))
     except (Refused, OverflowError):
         return Outcome.REFUSED
@@ -98,10 +104,55 @@ def limit(client: Client, most: int, name: bytes = LIMIT) -> Dialogue[Outcome]:
     return Outcome.DONE if after.number == most else Outcome.UNSURE
 
 
+_GREATEST = {
+    Tag.UINT16: (1 << 16) - 1,
+    Tag.UINT32: (1 << 32) - 1,
+    Tag.INT16: (1 << 15) - 1,
+    Tag.INT32: (1 << 31) - 1,
+    Tag.INT64: (1 << 63) - 1,
+    Tag.UINT64: (1 << 64) - 1,
+}
+
+
 def change_secret(client: Client, secret: bytes) -> Dialogue[Outcome]:
-    """A new password or secret for the association that one is in, once."""
+    """A new password or secret for the association that one is in, once; it is tried by associating anew.
+
+    A password is written, the secret of a high level changed by method. DONE if the meter opens for the new one.
+    """
     try:
-        yield from client.act(Method(ASSOCIATION, CURRENT, 2), octets(secret))
+        if client.entrance.mechanism is Mechanism.LOW:
+            yield from client.set(Attribute(ASSOCIATION, CURRENT, SECRET), octets(secret))
+        else:
+            yield from client.act(Method(ASSOCIATION, CURRENT, 2), octets(secret))
+    except Refused:
+        return Outcome.REFUSED
+    except NoAnswer:
+        pass  # the meter may have taken it: trying tells
+    before, client.entrance.secret = client.entrance.secret, secret
+    try:
+        yield from client.release()
+        yield from client.associate()
+    except (NoAnswer, Refused, DecodeError):
+        client.entrance.secret = before
+        return Outcome.UNSURE
+    return Outcome.DONE
+
+
+def capture(client: Client, name: bytes) -> Dialogue[Outcome]:
+    """Have a profile take a row now, once. UNSURE where the answer was lost: a second row would count twice."""
+    try:
+        yield from client.act(Method(PROFILE, name, CAPTURE), i8(0))
+    except Refused:
+        return Outcome.REFUSED
+    except NoAnswer:
+        return Outcome.UNSURE
+    return Outcome.DONE
+
+
+def run_script(client: Client, table: bytes, number: int) -> Dialogue[Outcome]:
+    """Have a script run, once. As `capture`."""
+    try:
+        yield from client.act(Method(SCRIPTS, table, 1), u16(number))
     except Refused:
         return Outcome.REFUSED
     except NoAnswer:

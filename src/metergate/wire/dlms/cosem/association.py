@@ -92,6 +92,10 @@ class AssociationLN(CosemObject):
         rights = structure(array(*attributes), array(*methods))
         return structure(u16(one.kind.number), u8(one.kind.version), octets(one.name.octets), rights)
 
+    def write_secret(self, data: Data, now: datetime) -> None:
+        """Attribute 7, which nobody reads: the new password."""
+        self.do_change_secret(data, now)
+
     def do_change_secret(self, parameter: Data, now: datetime) -> None:
         """Method 2: the new password or secret."""
         if not parameter.octets:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialogues import all_of, cut, hit
-from metergate.errors import BadValue, ConfigError
+from metergate.errors import BadChecksum, BadValue, ConfigError
 from metergate.model import Obis, Quality, TimeQuality
 from metergate.sim.household import Household
 from metergate.sim.meters import Pusher
@@ -16,7 +16,7 @@ from metergate.sim.meters.p1 import KINDS, TITLE
 from metergate.sim.specs import Bank, MeterSpec
 from metergate.wire.base import Found, Telegram
 from metergate.wire.p1 import STYLES, Frame, Line, P1Receiver, decode_frame, explain, guess, seal_telegram
-from metergate.wire.p1.frame import LIMIT
+from metergate.wire.p1.frame import LIMIT, check
 from metergate.wire.p1.moments import moment, stamp
 from metergate.wire.p1.push import spoilt, written
 
@@ -352,3 +352,11 @@ def test_identifications_that_are_none_are_refused() -> None:
 def test_options_that_are_wrong_are_named(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(options))):
         P1Receiver(options=options)
+
+
+def test_without_a_check_sum_one_wrong_bit_does_not_end_a_telegram() -> None:
+    """`)` and `!` differ in one bit: only what begins a line ends the telegram of a meter that sends no check sum."""
+    sound = b"/ABC5METER\r\n\r\n1-0:1.8.1(000001.000*kWh)\r\n1-0:1.8.2(000002.000*kWh)\r\n!\r\n"
+    assert check(sound) is None
+    cut = sound[: sound.index(b")")] + b"!\r\n"
+    assert isinstance(check(cut), BadChecksum)

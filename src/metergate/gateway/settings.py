@@ -86,7 +86,7 @@ class Line:
     """Tell all meters of the line the time once a day, where the protocol has a broadcast."""
     trace: bool = False
     """Log every byte (debug level)."""
-    options: dict[str, object] = field(default_factory=dict)
+    options: dict[str, object] = field(default_factory=dict, repr=False)
     """For the protocol, as `crc = "lenient"`; every protocol has its own."""
 
     def __post_init__(self) -> None:

@@ -117,6 +117,8 @@ def check(octets: bytes, offset: int = 0) -> DecodeError | None:
     if found is None:
         return BadChecksum("what follows the ! is no check sum", offset + max(at, 0))
     if not found[1]:
+        if octets[at - 1 : at] != b"\n":  # without a check sum one wrong bit makes a ! of the ) that ends a line
+            return BadChecksum("the ! does not begin its line, and no check sum follows it", offset + at)
         return None if octets.endswith(b"\n") else Truncated("the telegram ends behind its !", offset + at)
     right = crc_arc(octets[: at + 1])
     if int(found[1], 16) != right:

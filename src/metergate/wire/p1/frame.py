@@ -13,7 +13,7 @@ from metergate.errors import BadChecksum, BadValue, DecodeError, Truncated
 
 LIMIT = 8192
 """Bytes of the longest telegram."""
-HEAD = re.compile(rb"/[A-Za-z]{3}[^\r\n/!]{0,60}\r?\n")
+HEAD = re.compile(rb"/[A-Za-z]{3}[\x02\x20\x22-\x2e\x30-\x7e]{0,60}\r?\n")
 TAIL = re.compile(rb"!([0-9A-Fa-f]{0,4})\0?(?:\r?\n)?")
 """Some meters put a NUL behind the check sum."""
 _MODE = re.compile(r"\A(?:\\\d|\x02)", re.ASCII)

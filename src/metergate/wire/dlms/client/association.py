@@ -79,6 +79,10 @@ class Association:
         self._channel: Channel | None = None
         self._invoke = 0
 
+    def enter(self, entrance: Entrance) -> None:
+        """From now on associate by another entrance."""
+        self.entrance, self.conformance = entrance, 0
+
     @property
     def open(self) -> bool:
         """Whether services may be asked for."""

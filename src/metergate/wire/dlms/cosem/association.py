@@ -18,6 +18,7 @@ SHORT_NAME = 0xFA00
 REPLY_TO_HLS = 1
 _OBJECT_NAME = bytes.fromhex("60857405 08")
 ASSOCIATED = 2
+SETUP = bytes((0, 0, 43, 0, 0, 255))
 
 
 class Right(IntFlag):
@@ -57,7 +58,7 @@ class AssociationLN(CosemObject):
             "context_name": octets(_OBJECT_NAME + bytes((1, Context.LN))),
             "mechanism_name": octets(_OBJECT_NAME + bytes((2, Mechanism.NONE))),
             "status": enum(ASSOCIATED),
-            "security_setup": octets(bytes((0, 0, 43, 0, 0, 255))),
+            "security_setup": octets(b""),
         }
         super().__init__(ASSOCIATION, name, dict(values), Level.PUBLIC)
         self._objects, self.rights = objects, level
@@ -68,6 +69,7 @@ class AssociationLN(CosemObject):
         """What was negotiated, for the attributes that say so."""
         self.values["context_name"] = octets(_OBJECT_NAME + bytes((1, context)))
         self.values["mechanism_name"] = octets(_OBJECT_NAME + bytes((2, mechanism)))
+        self.values["security_setup"] = octets(SETUP if context.ciphered else b"")
         self.values["context_info"] = structure(
             bits(f"{conformance:024b}"), u16(max_pdu), u16(own_pdu), u8(6), i8(0), octets(b"")
         )

@@ -34,6 +34,8 @@ class Channel:
         self.counter = counter or Counter()
         self.heard = heard or Heard()
         self.general = general
+        self.asked = self.control
+        """How what came in last was protected."""
         self._dedicated = Counter()
         self._heard = {"encryption": self.heard, "dedicated": Heard(), "broadcast": Heard()}
 
@@ -61,6 +63,7 @@ class Channel:
         plain = found.open(self.keys, self.theirs)
         if found.control.authenticated:
             heard.accept(found.counter)
+        self.asked = found.control
         return plain
 
     def _allowed(self, found: Ciphered) -> None:

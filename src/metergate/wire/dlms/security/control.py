@@ -46,6 +46,16 @@ class SecurityControl:
             raise Unsupported("the APDU is compressed (V.44), which is not decoded")
         return cls(octet & _SUITE, bool(octet & _AUTHENTICATED), bool(octet & _ENCRYPTED), bool(octet & _BROADCAST))
 
+    @property
+    def policy(self) -> int:
+        """As the policy of a security setup: 1 authenticated, 2 encrypted, 3 both."""
+        return self.authenticated | self.encrypted << 1
+
+    def at_least(self, policy: int) -> SecurityControl:
+        """This and what a policy asks for besides."""
+        both = self.policy | policy
+        return SecurityControl(self.suite, bool(both & 1), bool(both & 2), self.broadcast)
+
     def covers(self, least: SecurityControl) -> bool:
         """Whether this protects at least as much as `least`, by the same suite."""
         return (

@@ -76,11 +76,16 @@ class Identity:
     _known: dict[bytes, Heard] = field(default_factory=dict)
 
     def listener(self, title: bytes) -> Heard:
-        """What was heard of a client so far, one for all its associations; kept once it has proved its key."""
+        """What was heard of a client so far, one for all its associations; kept once it has proved its key.
+
+        What is heard later under a key that was replaced meanwhile says nothing about the new one.
+        """
+        key = self.keys.encryption
 
         def store(counter: int) -> None:
-            self.heard[title] = counter
-            self._known[title] = fresh
+            if key == self.keys.encryption:
+                self.heard[title] = counter
+                self._known[title] = fresh
 
         fresh = Heard(self.heard.get(title, -1), store)
         return self._known.get(title, fresh)

@@ -8,10 +8,14 @@ from metergate.errors import DecodeError
 from metergate.model import Obis
 from metergate.wire.dlms.apdu import AccessResult, Attribute, Method, Outcome, Result, Selector
 from metergate.wire.dlms.cosem.association import AssociationLN, Right, may_execute, right_to, visible
-from metergate.wire.dlms.cosem.classes import Level
+from metergate.wire.dlms.cosem.classes import SECURITY, Level
 from metergate.wire.dlms.cosem.device import Device
 from metergate.wire.dlms.cosem.objects import AccessRefused, CosemObject
+from metergate.wire.dlms.cosem.security import SecuritySetup
 from metergate.wire.dlms.data import NULL, Data, encode, structure
+
+SETUP = Obis.parse("0-0:43.0.0")
+"""The security setup that all ciphered associations are under."""
 
 
 class View:
@@ -19,6 +23,12 @@ class View:
 
     def __init__(self, device: Device, association: AssociationLN, level: Level) -> None:
         self.device, self.association, self.level = device, association, level
+
+    @property
+    def policy(self) -> int:
+        """What the security setup of the device asks of protected messages; 0 where it has none."""
+        found = self.device.find(SECURITY.number, SETUP)
+        return found.policy if isinstance(found, SecuritySetup) else 0
 
     def find(self, number: int, name: bytes) -> CosemObject:
         """The object, if this association sees it. AccessRefused."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import reduce
 
 from metergate.crypto import aes
 from metergate.errors import DecodeError, Replay
@@ -14,11 +15,13 @@ from metergate.wire.dlms.acse import Aare, Aarq, Diagnostic, Mechanism, Result, 
 from metergate.wire.dlms.apdu import EventNotification, ExceptionResponse, InitiateRequest, InitiateResponse, Outcome
 from metergate.wire.dlms.authentication import challenge
 from metergate.wire.dlms.cosem.association import CURRENT, AssociationLN
+from metergate.wire.dlms.cosem.classes import SECURITY
 from metergate.wire.dlms.cosem.device import Device
+from metergate.wire.dlms.cosem.security import SecuritySetup
 from metergate.wire.dlms.data import Data
 from metergate.wire.dlms.security import TITLE, Channel
 from metergate.wire.dlms.server.admission import BY_SHORT_NAME, Admission, Identity
-from metergate.wire.dlms.server.objects import View
+from metergate.wire.dlms.server.objects import SETUP, View
 from metergate.wire.dlms.server.proof import Proof
 from metergate.wire.dlms.server.services import Services
 from metergate.wire.dlms.server.session import COUNTER, NOT_ALLOWED, REFUSED, Agreed, Session
@@ -50,6 +53,14 @@ class Server:
         self._admissions = {one.client: one for one in admissions}
         self._sessions: dict[tuple[int, int], Session] = {}
         self._associations: dict[int, AssociationLN] = {}
+        self._tell_policy()
+
+    def _tell_policy(self) -> None:
+        """The security setup tells no less than what every ciphered association is held to anyway."""
+        ciphered = [one.policy.policy for one in self._admissions.values() if any(c.ciphered for c in one.contexts)]
+        found = self.device.find(SECURITY.number, SETUP)
+        if isinstance(found, SecuritySetup) and ciphered:
+            found.policy |= reduce(int.__and__, ciphered)
 
     def power_loss(self) -> None:
         """The supply failed and came back: associations are gone, what is kept is kept."""
@@ -113,6 +124,8 @@ class Server:
         admission = self._admitted(key[0], request)
         channel = self._channel(admission, request)
         proposed = _proposed(request.user_information, channel)
+        if channel:
+            channel.control = channel.control.at_least(channel.asked.policy)
         if channel and proposed.dedicated_key:
             channel.keys = replace(channel.keys, dedicated=proposed.dedicated_key)
         secret = self._associations[key[0]].secret if key[0] in self._associations else None
@@ -149,7 +162,9 @@ class Server:
             return None
         who = self.identity
         heard = who.listener(request.title)
-        return Channel(who.keys, who.title, request.title, control=admission.policy, counter=who.counter, heard=heard)
+        found = self.device.find(SECURITY.number, SETUP)
+        least = admission.policy.at_least(found.policy if isinstance(found, SecuritySetup) else 0)
+        return Channel(who.keys, who.title, request.title, control=least, counter=who.counter, heard=heard)
 
     def _agree(self, admission: Admission, request: Aarq, proposed: InitiateRequest, channel: Channel | None) -> Agreed:
         if proposed.version < VERSION or 0 < proposed.max_pdu < LEAST_PDU:

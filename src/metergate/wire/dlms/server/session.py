@@ -11,7 +11,7 @@ from metergate.wire.dlms.acse import Context
 from metergate.wire.dlms.apdu import AccessResult, ExceptionResponse, Outcome
 from metergate.wire.dlms.data import Data, octets
 from metergate.wire.dlms.gbt import CONTROL, BlocksOut, acknowledgement
-from metergate.wire.dlms.security import Channel, is_ciphered
+from metergate.wire.dlms.security import Channel, SecurityControl, is_ciphered
 from metergate.wire.dlms.security.ciphered import GENERAL_DED, GENERAL_GLO
 from metergate.wire.dlms.server.admission import Admission, Identity
 from metergate.wire.dlms.server.blocks import General
@@ -110,6 +110,11 @@ class Session:
         self._general.out = BlocksOut(answer, size, max(1, window))
         return self._blocks_of(self._general)
 
+    @property
+    def least(self) -> SecurityControl:
+        """What requests have to be protected by: the admission's policy and the setup's; answers as requests."""
+        return self.admission.policy.at_least(self.services.view.policy)
+
     # ---- events ----
     @property
     def wants_events(self) -> bool:
@@ -126,12 +131,14 @@ class Session:
         channel = self.agreed.channel
         if channel is None:
             return self._plain(request, now)
+        channel.control = self.least
         try:
             plain = channel.open(request)
         except Replay:
             return a.encode(ExceptionResponse(NOT_ALLOWED, COUNTER, channel.heard.last + 1))
         except DecodeError:
             return a.encode(ExceptionResponse(NOT_ALLOWED, DECIPHERING))
+        channel.control = channel.control.at_least(channel.asked.policy)
         channel.general = request[0] in (GENERAL_GLO, GENERAL_DED)
         answer = self._plain(plain, now)
         if answer is None or answer[0] == EXCEPTION:

@@ -184,9 +184,11 @@ class Scanner:
 
     def _command(self, at: int, final: bool) -> Measured:
         """SOH, name, perhaps STX and data, end, BCC."""
+        early = next((place for place in (at + 1, at + 2) if self._seven[place : place + 1] in _SIGNS), -1)
+        if early >= 0:
+            return self._sealed(at, early, "command", final)
         if len(self._seven) <= at + 3:
-            end = self._end(at)
-            return self._broken(at, end) if end >= 0 else self._unended(at, final, "truncated")
+            return self._unended(at, final, "truncated")
         end = self._end(at + 3) if self._seven[at + 3] == 2 else self._end(at)
         return self._sealed(at, end, "command", final) if end >= 0 else self._unended(at, final, "truncated")
 

@@ -179,9 +179,8 @@ def test_every_protocol_of_the_laboratory_gives_good_values(state: Path, page: P
             expect(page.get_by_text(stand.room, exact=True).first).to_be_visible()
         page.goto(f"{address}/lines")
         for stand in STANDS:
-            expect(page.locator("article.line", has=page.get_by_role("link", name=stand.name))).to_contain_text(
-                "Answers"
-            )
+            line = page.locator("article.line", has=page.get_by_role("link", name=stand.name, exact=True))
+            expect(line).to_contain_text("Answers")
     finally:
         assert demo.stop() == 0
     assert children(state) == []

@@ -47,7 +47,14 @@ def shown(value: Decimal | float | None, unit: str, decimals: int | None = None)
     if not isinstance(value, Decimal):
         return MISSING, fit(Decimal(0), unit)[1]
     fitted, name = fit(value, unit)
-    return text(fitted, places(name) if decimals is None else decimals), name
+    if decimals is None:
+        decimals = 0 if not name and fitted == fitted.to_integral_value() else places(name)
+    return text(fitted, decimals), name
+
+
+def newest(value: Decimal | None, said: str, unit: str) -> tuple[str, str]:
+    """As `shown`, or what a register says in words where it has no number."""
+    return (said.strip(), "") if value is None and said.strip() else shown(value, unit)
 
 
 def age(at: datetime, now: datetime) -> str:

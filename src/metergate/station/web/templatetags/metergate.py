@@ -104,10 +104,10 @@ def live_value(row: object | None, unit: str, period_s: int, pk: object, now: da
     """A live value at `now`."""
     at = getattr(row, "meter_time", None) or None
     state = numbers.freshness(at, period_s, now)
-    value = getattr(row, "value", None)
-    digits, name = numbers.shown(value, unit)
+    value, said = getattr(row, "value", None), getattr(row, "text", "")
+    digits, name = numbers.newest(value, said, unit)
     aged = numbers.age(at, now) if at and state in {"aged", "stale"} else ""
-    why = "" if value is not None else getattr(row, "reason", "") or _("no value yet")
+    why = "" if value is not None or said else getattr(row, "reason", "") or _("no value yet")
     return format_html(
         '<span class="live {}" data-live="{}">{}{}<span class="age">{}</span></span>',
         state,

@@ -27,7 +27,7 @@ def live(request: HttpRequest) -> HttpResponse:
 
 
 def _shown(row: Latest) -> dict[str, object]:
-    text, unit = numbers.shown(row.value, row.register.unit)
+    text, unit = numbers.newest(row.value, row.text, row.register.unit)
     return {
         "text": text,
         "unit": unit,

@@ -45,7 +45,7 @@ def main() -> None:
     """Run the command line; our own errors end it with one line and status 1, wrong usage with status 2, never with a
     traceback."""
     try:
-        app(exit_on_error=False)
+        app(sys.argv[1:], exit_on_error=False)
     except CycloptsError:
         sys.exit(2)
     except MetergateError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def demo(*, state: Path = Path("metergate-demo"), web: int = 8080, mqtt: int = 1883, days: int = 396) -> None:
-    """A street of houses being metered, live, on this machine: 24 flats and a house, over real protocols.
+    """A street being metered, live, on this machine: 24 flats, a house and a laboratory, over the real protocols.
 
     Parameters
     ----------

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 
 import pytest
 
 from dialogues import Talk
 from dlmshome import AK, BANK, EK, NOON, SPEC, TITLE, truth
-from metergate.model import Obis, Unit
-from metergate.sim.meters import PUSHERS, RESPONDERS
-from metergate.wire import protocols
-from metergate.wire.base import Dialogue, Telegram
+from metergate.model import Obis
+from metergate.sim.meters import RESPONDERS
+from metergate.wire.base import Dialogue
 from metergate.wire.dlms import apdu
 from metergate.wire.dlms.acse import Context, Mechanism
 from metergate.wire.dlms.apdu import Method
@@ -24,20 +22,6 @@ from metergate.wire.hdlc import client as hdlc
 
 PUSH = Method(40, Obis.parse("0-0:25.9.0").octets, 1)
 VALUES = {code: truth(code) * 1000 for code in ("1-0:1.8.0", "1-0:2.8.0", "1-0:16.7.0")}
-
-
-def test_pushes_are_understood_by_who_listens() -> None:
-    frames = PUSHERS["dlms-push"](SPEC, BANK)
-    receiver = protocols()["dlms-push"].receiver({}, {})
-    for at in (NOON, NOON + timedelta(seconds=10)):
-        found = [one for frame in frames(at) for one in receiver.receive(frame) if isinstance(one, Telegram)]
-        (telegram,) = found
-        assert telegram.meter
-        assert telegram.meter.id == SPEC.id
-        if at == NOON:
-            told = {str(one.obis): (one.value, one.unit) for one in telegram.readings if isinstance(one.value, Decimal)}
-            assert {code: value for code, (value, _) in told.items()} == VALUES
-            assert told["1-0:1.8.0"][1] is Unit.WH
 
 
 def pushed(client: Client) -> Dialogue[object]:

@@ -15,7 +15,7 @@ from metergate.links.tcp import Listener, listen
 from metergate.sim.bank import Bank as Answering
 from metergate.sim.clock import SimClock
 from metergate.sim.household import Household
-from metergate.sim.meters import HOT_WATER, PUSHERS, RESPONDERS, Pusher, dlms, modbus, responder
+from metergate.sim.meters import HOT_WATER, PUSHERS, RESPONDERS, Pusher, dlms, dlms_push, modbus, responder
 from metergate.sim.specs import Bank, MeterSpec
 from metergate.wire.base import Responder
 
@@ -51,6 +51,18 @@ def map_of(spec: MeterSpec) -> str:
 def served() -> list[str]:
     """The protocols that can be served."""
     return sorted({*RESPONDERS, *PUSHERS})
+
+
+def kind_of(protocol: str, told: str) -> int:
+    """A kind by its name or as a number in hex. ConfigError."""
+    names = {name: row[0] for name, row in dlms_push.KINDS.items()} if protocol == "dlms-push" else {}
+    if told in names:
+        return names[told]
+    try:
+        return int(told, 16)
+    except ValueError:
+        known = f"one of {', '.join(names)}, or " if names else ""
+        raise ConfigError(f"{told!r} is no kind of {protocol}: write {known}a number in hex") from None
 
 
 def meter_of(protocol: str, number: str, kind: int, key: str, mode: int, every: float, map_name: str = "") -> MeterSpec:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from metergate.errors import ConfigError
-from metergate.sim.meters import cjt188, dlms, dlt645, dlt698, gdw376, iec62056, mbus, modbus, p1, sml, tic
+from metergate.sim.meters import cjt188, dlms, dlms_push, dlt645, dlt698, gdw376, iec62056, mbus, modbus, p1, sml, tic
 from metergate.sim.meters.base import Frames, source
 from metergate.sim.meters.mbus import HEAT, HOT_WATER
 from metergate.sim.specs import Bank, MeterSpec
@@ -33,7 +33,7 @@ RESPONDERS: dict[str, Callable[[MeterSpec, Bank], Responder]] = {
 PUSHERS: dict[str, Callable[[MeterSpec, Bank], Frames]] = {
     "sml": sml.pusher,
     "wmbus": mbus.radio,
-    "dlms-push": dlms.pusher,
+    "dlms-push": dlms_push.pusher,
     "p1": p1.pusher,
     "tic": tic.pusher,
     "iec62056-d": iec62056.pusher,

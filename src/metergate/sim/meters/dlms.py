@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from itertools import count
 
 from metergate.model import Obis, Unit
 from metergate.model.unit import DLMS_CODES
-from metergate.sim.meters.base import LOCAL, Frames, installed, source
+from metergate.sim.meters.base import LOCAL, installed, source
 from metergate.sim.source import HouseholdSource
 from metergate.sim.specs import Bank, MeterSpec
 from metergate.wire.base import Responder
@@ -33,11 +32,9 @@ from metergate.wire.dlms.cosem.objects import CosemObject, Place, scaler_unit
 from metergate.wire.dlms.cosem.profile import Layout, ProfileGeneric
 from metergate.wire.dlms.cosem.push import PushSetup
 from metergate.wire.dlms.cosem.security import SecuritySetup
-from metergate.wire.dlms.data import Data, Tag, array, i8, octets, structure, u8, u32, visible
+from metergate.wire.dlms.data import Data, Tag, array, i8, octets, u8, u32
 from metergate.wire.dlms.security import Counter, KeySet
 from metergate.wire.dlms.server import Admission, Identity, Server
-from metergate.wire.hdlc.address import Address
-from metergate.wire.hdlc.frame import RESPONSE, Frame, Kind
 
 PASSWORD = b"12345678"
 """Of client 17, in every simulated meter."""
@@ -196,23 +193,3 @@ class WrapperMeter:
     def silence(self) -> None:
         """See `wire.base.Responder`."""
         self._station.silence()
-
-
-def pusher(spec: MeterSpec, bank: Bank) -> Frames:
-    """The meter as its consumer port pushes: a list of codes, values, scalers and units in one HDLC frame."""
-    meter = Meter(spec, bank)
-    invoke = count(1)
-
-    def frames(now: datetime) -> list[bytes]:
-        number = structure(octets(Obis.parse("0-0:96.1.0").octets), visible(spec.id))
-        items = (_item(meter.device, Obis.parse(code), now) for code in PUSHED)
-        body = array(number, *items)
-        told = apdu.encode(DataNotification(next(invoke), meter.clock.stamp(now).octets, body))
-        return [Frame(Address(PUBLIC), Address(DEVICE), Kind.UI, RESPONSE + told).octets]
-
-    return frames
-
-
-def _item(device: Device, code: Obis, now: datetime) -> Data:
-    value, scale = (device.look(Place(REGISTER.number, code, index), now) for index in (2, 3))
-    return structure(octets(code.octets), value, scale)

@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import InterfaceError, OperationalError
 
 from metergate.errors import LinkError
 from metergate.links.broker import Broker, BrokerSettings, ensure_stream, gateway_user, station_user
 from metergate.links.mqtt import Message, MqttClient
+from metergate.station.collect import ingest
 from metergate.station.collect import worker as worker_module
 from metergate.station.collect.models import Presence
 from metergate.station.collect.worker import Worker, client_of
@@ -76,6 +79,25 @@ def test_from_the_gateway_to_blocks_and_back(tmp_path: Path) -> None:
 
     asyncio.run(story())
     assert stored() == [(i, 1000 + 7 * i) for i in range(8)]
+
+
+def test_a_database_that_restarts_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, refusals = ingest.store, [OperationalError("server closed the connection"), InterfaceError("closed")]
+
+    def restarting(*given: Any) -> Ack:
+        if refusals:
+            raise refusals.pop()
+        return store(*given)
+
+    async def story() -> None:
+        async with bench(tmp_path) as (table, worker):
+            monkeypatch.setattr(ingest, "store", restarting)
+            await table.gateway.publish(RECORD, encode(batch(0)))
+            assert await table.next_ack() == Ack(EPOCH, 8)
+            assert (worker.stored, worker.refused, refusals) == (1, 0, [])
+
+    asyncio.run(story())
+    assert len(stored()) == 4
 
 
 def test_what_was_sent_while_no_worker_ran_is_found(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
@@ -57,7 +58,12 @@ class Worker:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH)
-            for code in await self._in_database(lambda: watch.look(timezone.now())):
+            try:
+                silent = await self._in_database(lambda: watch.look(timezone.now()))
+            except StorageError as error:
+                log.error("nobody is watched: %s", error)
+                continue
+            for code in silent:
                 log.warning("%s does not answer any more", code)
 
     async def _stream(self) -> None:
@@ -123,7 +129,10 @@ class Worker:
     async def _in_database(self, work: Callable[[], T]) -> T:
         def whole() -> T:
             close_old_connections()
-            return work()
+            try:
+                return work()
+            except DatabaseError as error:
+                raise StorageError(f"the database: {' '.join(str(error).split())}") from error
 
         return await asyncio.get_running_loop().run_in_executor(self._database, whole)
 

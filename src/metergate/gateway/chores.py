@@ -1,4 +1,4 @@
-"""What is asked of meters besides their values: event logs, gaps in load profiles, and the time told to a whole line."""
+"""What is asked of meters besides their values: event logs, gaps in load profiles, the time told to a whole line."""
 
 from __future__ import annotations
 

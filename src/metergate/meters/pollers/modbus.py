@@ -27,8 +27,8 @@ POWER_LIMIT, RELAY = "power_limit", "relay"
 class ModbusPoller(Poller):
     """Modbus RTU (on a serial line, or over TCP) or Modbus TCP. The address is the unit's number.
 
-    Options: `map`, for meters that name none; `maps`, a folder of one's own; `timeout`, seconds; `gap`, up to how many unneeded registers are read to
-    save a request.
+    Options: `map`, for meters that name none; `maps`, a folder of one's own; `timeout`, seconds; `gap`,
+    up to how many unneeded registers are read to save a request.
     """
 
     def __init__(self, options: Options, framing: str = RTU) -> None:

@@ -54,9 +54,7 @@ def _visit(survey: Survey, link: Transport, protocol: str, address: str) -> Dial
     except NoAnswer:
         return
     except Refused:
-        survey.found(
-            Hit(protocol, nameless, address, "DLMS meter", note=_CLOSED, sure=False)
-        )
+        survey.found(Hit(protocol, nameless, address, "DLMS meter", note=_CLOSED, sure=False))
         return
     except MetergateError as error:
         survey.problem(f"DLMS server {address}: {error}")

@@ -57,7 +57,8 @@ def serve_meter(
         The meter's number, in the form that the protocol has.
     kind
         CJ/T 188: meter type (hex, 10 cold water ... 30 gas); M-Bus: device type (hex, 04 heat, 06 warm water);
-        P1: version 2 to 5 or telephone code of the country (43, 352 ...); TIC: 0 historical, 1 standard mode.
+        P1: version 2 to 5 or telephone code of the country (43, 352 ...); TIC: 0 historical, 1 standard mode;
+        dlms-push: aidon, kaifa, kamstrup, landis+gyr, iskra, sagemcom, kaifa-mbus.
     key_file
         A file with a key in hex: telegrams are then encrypted, or a password wanted. DLMS takes `encryption=file` and
         `authentication=file` (client 1 then proves itself by GMAC; client 17 has the password 12345678, client 16
@@ -87,6 +88,11 @@ def serve_meter(
 
 
 def _kind(protocol: str, text: str) -> int:
+    from metergate.sim import serve
+
+    names = serve.kinds(protocol)
+    if text in names:
+        return names[text]
     try:
         return int(text, 16 if protocol in HEXADECIMAL else 10)
     except ValueError:

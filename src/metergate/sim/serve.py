@@ -53,16 +53,9 @@ def served() -> list[str]:
     return sorted({*RESPONDERS, *PUSHERS})
 
 
-def kind_of(protocol: str, told: str) -> int:
-    """A kind by its name or as a number in hex. ConfigError."""
-    names = {name: row[0] for name, row in dlms_push.KINDS.items()} if protocol == "dlms-push" else {}
-    if told in names:
-        return names[told]
-    try:
-        return int(told, 16)
-    except ValueError:
-        known = f"one of {', '.join(names)}, or " if names else ""
-        raise ConfigError(f"{told!r} is no kind of {protocol}: write {known}a number in hex") from None
+def kinds(protocol: str) -> dict[str, int]:
+    """The kinds of a protocol's meters that have names."""
+    return {name: row[0] for name, row in dlms_push.KINDS.items()} if protocol == "dlms-push" else {}
 
 
 def meter_of(protocol: str, number: str, kind: int, key: str, mode: int, every: float, map_name: str = "") -> MeterSpec:

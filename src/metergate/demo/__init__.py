@@ -198,6 +198,8 @@ class Demo:
 
     def _start_simulation(self) -> None:
         ports, files = self.state / "ports", self.state / "sim"
+        for old in ports.iterdir():
+            old.unlink()  # what it pointed to may be another line's terminal by now
         ends = [ports / f"rs485-{building}" for building in COLLECTORS]
         self._child("line-rs485", "sim", "line", "--baud", 9600, "--format", "8N1", "--pty", ports / "rs485", *ends)
         for building, address in COLLECTORS.items():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from metergate.errors import LinkError
@@ -55,14 +56,24 @@ async def _serve(spec: MeterSpec, bank: Bank, tell: Tell) -> None:
     address = Address.parse(port)
     if address.scheme == "stick":
         link = await open_link(_made(address.path))
-        tell(spec)
-        await stick(link, spec, bank)
+        async with _closing(link):
+            tell(spec)
+            await stick(link, spec, bank)
     elif (spec.protocol, address.scheme) == ("iec62056-21", "pty"):
         head = OpticalHead(port, Path(address.path))
-        tell(spec)
-        await Answering(head, [responder(spec, bank)], bank.time, delay=REACTION).run()
+        async with _closing(head):
+            tell(spec)
+            await Answering(head, [responder(spec, bank)], bank.time, delay=REACTION).run()
     else:
         await serve(spec, bank, port, lambda where: tell(spec))
+
+
+@asynccontextmanager
+async def _closing(link: Link) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await link.close()
 
 
 def _made(port: str) -> str:

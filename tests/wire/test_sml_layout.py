@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from metergate.errors import DecodeError
 from metergate.model import Unit
 from metergate.wire.base import Found, Telegram
+from metergate.wire.learnt import PER_LENGTH, TRIES
 from metergate.wire.sml.codec import Message, encode_telegram
-from metergate.wire.sml.layout import PER_LENGTH, TRIES, Layout
+from metergate.wire.sml.layout import Layout
 from metergate.wire.sml.messages import Attention, GetListResponse, ListEntry
 from metergate.wire.sml.push import Style, sec_index
 from metergate.wire.sml.readings import QUIRKS, STATUS_SIGN

@@ -7,7 +7,6 @@ On any doubt there is no answer and the general decoder takes over, so that both
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -15,14 +14,11 @@ from typing import Any
 
 from metergate.bits import crc_arc
 from metergate.model import MeterIdentity, Register
+from metergate.wire.learnt import Book
 from metergate.wire.p1.frame import TAIL
 from metergate.wire.p1.objects import CLOCK, NUMBER, Cell, Slot
 from metergate.wire.p1.readings import Content, Texts
 
-PER_LENGTH = 8
-"""Layouts of one length kept at most; the oldest goes first."""
-TRIES, HITS_PER_TRY = 16, 64
-"""After so many layouts learnt, another one is learnt only for so many frames that were read by one."""
 END = 8
 """Bytes of `!XXXX` CR LF, and one that counts."""
 _DIGIT, _LETTER = 0xF0, 0xFB
@@ -155,14 +151,11 @@ def _mask(frame: bytes, numbers: Iterable[Cell], stamps: Iterable[Cell]) -> tupl
     return number, int.from_bytes(frame, "little") & number
 
 
-class LayoutBook:
+class LayoutBook(Book[Layout]):
     """The layouts learnt on one line."""
 
     def __init__(self) -> None:
-        self.hits = 0
-        """Frames that a layout read."""
-        self.learnt = 0
-        self._by_length: dict[int, list[Layout]] = defaultdict(list)
+        super().__init__(per_length=8, tries=16, hits_per_try=64)
 
     def find(self, frame: bytes) -> tuple[Layout, list[Texts], str | None] | None:
         """The layout of a frame, its rows and its time stamp; else None."""
@@ -172,20 +165,3 @@ class LayoutBook:
                 self.hits += 1
                 return layout, *found
         return None
-
-    def known(self) -> list[Layout]:
-        """All layouts, the newest of each length first."""
-        return [layout for layouts in self._by_length.values() for layout in layouts]
-
-    def worth_learning(self) -> bool:
-        """Whether learning pays: not where telegrams never come twice in the same layout."""
-        return self.learnt < TRIES + self.hits // HITS_PER_TRY
-
-    def add(self, layout: Layout) -> None:
-        """Know one more; the newest is tried first."""
-        self.learnt += 1
-        known = self._by_length[layout.length]
-        known.insert(0, layout)
-        del known[PER_LENGTH:]
-        if len(self._by_length) > PER_LENGTH:
-            del self._by_length[next(iter(self._by_length))]

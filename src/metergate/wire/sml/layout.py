@@ -8,7 +8,6 @@ all the same. On any doubt there is no answer and the general decoder takes over
 from __future__ import annotations
 
 import struct
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,14 +15,10 @@ from typing import Any
 
 from metergate.model import MeterIdentity, Register
 from metergate.wire.base import Telegram
+from metergate.wire.learnt import Book
 from metergate.wire.sml.readings import Row, Slot, readings
 from metergate.wire.sml.transport import ESCAPE, CrcKind
 from metergate.wire.sml.values import Time
-
-PER_LENGTH = 16
-"""Layouts of one length kept at most; the oldest goes first."""
-TRIES, HITS_PER_TRY = 64, 8
-"""After so many layouts learnt, another one is learnt only for so many frames that were read by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +112,8 @@ class Layout:
         return Telegram("sml", offset, self.length, True, frame, self.meter, header, told)
 
 
-class LayoutBook:
+class LayoutBook(Book[Layout]):
     """The layouts learnt on one line."""
-
-    def __init__(self) -> None:
-        self.hits = 0
-        """Frames that a layout read."""
-        self.learnt = 0
-        self._by_length: dict[int, list[Layout]] = defaultdict(list)
 
     def telegram(self, frame: bytes, offset: int, at: datetime | None, quirks: frozenset[str]) -> Telegram | None:
         """The telegram in a frame of a known layout; else None."""
@@ -134,20 +123,3 @@ class LayoutBook:
                 self.hits += 1
                 return found
         return None
-
-    def known(self) -> list[Layout]:
-        """All layouts, the newest of each length first."""
-        return [layout for layouts in self._by_length.values() for layout in layouts]
-
-    def worth_learning(self) -> bool:
-        """Whether learning pays: not where telegrams never come twice in the same layout."""
-        return self.learnt < TRIES + self.hits // HITS_PER_TRY
-
-    def add(self, layout: Layout) -> None:
-        """Know one more; the newest is tried first."""
-        self.learnt += 1
-        known = self._by_length[layout.length]
-        known.insert(0, layout)
-        del known[PER_LENGTH:]
-        if len(self._by_length) > PER_LENGTH:
-            del self._by_length[next(iter(self._by_length))]

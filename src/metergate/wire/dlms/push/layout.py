@@ -8,7 +8,6 @@ general decoder takes over, so that both ways give the same.
 from __future__ import annotations
 
 import struct
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +15,7 @@ from typing import Any
 from metergate.model import MeterIdentity, Register
 from metergate.wire.dlms.push.header import Header
 from metergate.wire.dlms.push.readings import Row, Slot, shown
-
-PER_LENGTH = 16
-"""Layouts of one length kept at most; the oldest goes first."""
-TRIES, HITS_PER_TRY = 64, 8
-"""After so many layouts learnt, another one is learnt only for so many notifications that were read by one."""
+from metergate.wire.learnt import Book
 
 
 def picks(length: int, fields: Sequence[tuple[int, int, str]]) -> struct.Struct:
@@ -90,14 +85,8 @@ class Layout:
         return rows, time, Header(header, octets[self.body :])
 
 
-class LayoutBook:
+class LayoutBook(Book[Layout]):
     """The layouts learnt on one line."""
-
-    def __init__(self) -> None:
-        self.hits = 0
-        """Notifications that a layout read."""
-        self.learnt = 0
-        self._by_length: dict[int, list[Layout]] = defaultdict(list)
 
     def find(self, octets: bytes, title: bytes = b"", known: str | None = None) -> Layout | None:
         """The layout that a notification of the system `title` has; None if none that is known.
@@ -113,20 +102,3 @@ class LayoutBook:
     def of_length(self, length: int) -> Sequence[Layout]:
         """The layouts of notifications of so many octets."""
         return self._by_length.get(length, ())
-
-    def known(self) -> list[Layout]:
-        """All layouts, the newest of each length first."""
-        return [layout for layouts in self._by_length.values() for layout in layouts]
-
-    def worth_learning(self) -> bool:
-        """Whether learning pays: not where notifications never come twice in the same layout."""
-        return self.learnt < TRIES + self.hits // HITS_PER_TRY
-
-    def add(self, layout: Layout) -> None:
-        """Know one more; the newest is tried first."""
-        self.learnt += 1
-        known = self._by_length[layout.length]
-        known.insert(0, layout)
-        del known[PER_LENGTH:]
-        if len(self._by_length) > PER_LENGTH:
-            del self._by_length[next(iter(self._by_length))]

@@ -62,7 +62,8 @@ def test_a_ciphered_meter_is_read_set_and_switched(keys: list[str]) -> None:
         for verb in (["clock", where], ["relay", where, "off"], ["relay", where, "on"]):
             done = cli(*verb, *rest)
             assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
-        events = cli(*typed, "--events", "--format", "json")
+        later = datetime.now(UTC) + timedelta(hours=1)
+        events = cli(*typed, "--events", "--to", f"{later:%Y-%m-%dT%H:%M:%SZ}", "--format", "json")
         told = [row["value"] for row in json.loads(events.stdout)["readings"]]
         assert {"60", "61"} <= set(told)
 

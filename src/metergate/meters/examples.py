@@ -13,7 +13,7 @@ from pathlib import Path
 from metergate.errors import ConfigError
 from metergate.meters.map import Example, MeterMap, amount
 from metergate.meters.translate import Translator
-from metergate.model import MeterIdentity, Reading, Unit
+from metergate.model import MeterIdentity, Reading
 from metergate.wire import protocols
 from metergate.wire.base import Telegram, received
 from metergate.wire.contract import plain
@@ -124,15 +124,17 @@ def _compare(name: str, expected: str, values: dict[str, Reading]) -> str | None
     reading = values.get(name)
     if reading is None:
         return f"{name}: expected {expected}, not in the telegram, which has: {', '.join(values) or 'nothing'}"
-    if _same(reading, *amount(expected)):
+    if _same(reading, expected):
         return None
     unit = f" {reading.unit.value}" if reading.unit else ""
     return f"{name}: expected {expected}, decoded {plain(reading.value)}{unit}"
 
 
-def _same(reading: Reading, value: Decimal | str, unit: Unit | None) -> bool:
+def _same(reading: Reading, expected: str) -> bool:
+    value, unit = amount(expected)
     if not isinstance(value, Decimal) or not isinstance(reading.value, Decimal):
-        return str(reading.value) == str(value)
+        shown = str(plain(reading.value))
+        return expected in (shown, f"{shown} {reading.unit.value}" if reading.unit else shown)
     if unit is None or reading.unit is None:
         return unit is reading.unit and reading.value == value
     try:

@@ -266,7 +266,9 @@ def guess(data: bytes) -> int:
     receiver = Receiver(None, {"learn": False})
     likes = [_likeness(found) for found in (*receiver.receive(data), *receiver.silence())]
     front = _BEGUN.match(data.translate(frames.MASK))
-    return max(likes, default=0) or (30 if front else 0)
+    best = max(likes, default=0)
+    lone = best == _LONE_SIGN and len(data) > _ALONE  # in noise there is one soon
+    return 0 if lone else best or (30 if front else 0)
 
 
 _BEGUN = re.compile(
@@ -276,6 +278,10 @@ _TEXT = bytes(octet for octet in range(256) if octet & 0x7F in b"\x01\x02\x03\x0
 """Octets of messages, with parity or without; of other protocols' octets many more are others."""
 
 
+_LONE_SIGN, _ALONE = 5, 4
+"""How sure a lone sign is, and of how many octets."""
+
+
 def _likeness(found: Found) -> int:
     if isinstance(found, Problem):
         return 0
@@ -283,5 +289,11 @@ def _likeness(found: Found) -> int:
     if found.frame.get("check") or kind == "command" or (kind == "data" and found.data[:1] == frames.STX):
         return 100
     return (
-        90 if found.readings else 40 if kind in ("request", "identification", "option") else 0 if kind == "data" else 5
+        90
+        if found.readings
+        else 40
+        if kind in ("request", "identification", "option")
+        else 0
+        if kind == "data"
+        else _LONE_SIGN
     )

@@ -24,6 +24,7 @@ def main(config: Path) -> int:
     """Run until told to stop. A mistake in the settings or a part that cannot start is one line and status 1."""
     sys.modules["rich"] = None  # type: ignore[assignment]  # else the log library loads 5 MB of terminal decoration
     import asyncio
+    import gc
     from functools import partial
 
     from metergate.config import load_gateway
@@ -33,8 +34,11 @@ def main(config: Path) -> int:
         settings = load_gateway(config)
         from metergate.gateway.daemon import Gateway
         from metergate.gateway.logs import configure
+        from metergate.meters.map import load_maps
 
         configure(settings.log)
+        load_maps()
+        gc.freeze()  # code and maps stay for ever: the collector need not walk through them again and again
         asyncio.run(Gateway(settings, partial(load_gateway, config)).run())
     except MetergateError as error:
         sys.stderr.write(f"metergate: {error}\n")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from metergate.errors import DecodeError
 from metergate.wire.base import Problem
@@ -15,49 +15,26 @@ from metergate.wire.dlt698.apdu import Apdu
 from metergate.wire.dlt698.dialogue import answer_to
 from metergate.wire.dlt698.frame import LINK, UP, Address, Frame, hunter
 from metergate.wire.dlt698.meter import Meter
+from metergate.wire.signon import Heard, SignOn
 
 LOGIN, HEARTBEAT, LOGOUT = range(3)
-MISSES = 3
-"""Unanswered heartbeats after which the line is given up."""
 
 
-class Terminal:
+class Terminal(SignOn):
     """The terminal's end: a meter that logs in, sends heartbeats and reports, and answers its station.
 
     `heartbeat` seconds between signs of life; `offline` once three were not answered: then connect and `open` again.
     """
 
+    LOGIN, HEARTBEAT, LOGOUT = LOGIN, HEARTBEAT, LOGOUT
+
     def __init__(self, meter: Meter, heartbeat: int = 180, client: int = 0) -> None:
-        self.meter, self.heartbeat, self.client = meter, heartbeat, client
-        self.online = False
-        self.unanswered = 0
+        super().__init__(heartbeat)
+        self.meter, self.client = meter, client
         self._hunter = hunter()
-        self._sent: datetime | None = None
         self._number = 0
 
-    @property
-    def offline(self) -> bool:
-        """Three signs of life were not answered."""
-        return self.unanswered >= MISSES
-
-    def open(self, now: datetime) -> bytes:
-        """The login, first thing on a new connection."""
-        self.online, self.unanswered = False, 0
-        return self._link(LOGIN, now)
-
-    def close(self, now: datetime) -> bytes:
-        """The logout."""
-        self.online = False
-        return self._link(LOGOUT, now)
-
-    def due(self, now: datetime) -> Iterator[bytes]:
-        """A sign of life when it is time for one: the login again until it was answered, then heartbeats."""
-        if self._sent is None or now - self._sent >= timedelta(seconds=self.heartbeat):
-            yield self._link(HEARTBEAT if self.online else LOGIN, now)
-
     def _link(self, kind: int, now: datetime) -> bytes:
-        self._sent = now
-        self.unanswered += 1
         self._number = self._number + 1 & 0x3F
         fields = {"piid": self._number, "pdu": kind, "heartbeat_s": self.heartbeat, "sent": self.meter.local(now)}
         octets = Apdu("link-request", fields).encode()
@@ -88,12 +65,10 @@ class Terminal:
 
 
 @dataclass
-class Presence:
-    """The station's view of one connection: who logged in, and when it was heard last."""
+class Presence(Heard):
+    """See `Heard`; the login tells the heartbeat."""
 
-    terminal: str | None = None
     heartbeat: int = 180
-    heard: datetime | None = None
 
     def hear(self, frame: Frame, now: datetime) -> Frame | None:
         """Take note of a frame from the terminal; the answer if it is a login, a heartbeat, a logout or a report."""
@@ -111,9 +86,3 @@ class Presence:
             self.heartbeat = apdu.fields["heartbeat_s"] or self.heartbeat
         answer = answer_to(apdu)
         return Frame(frame.address, answer.encode(), frame.control & ~UP, frame.client) if answer else None
-
-    def online(self, now: datetime) -> bool:
-        """Logged in, and heard within three heartbeats."""
-        if self.terminal is None or self.heard is None:
-            return False
-        return now - self.heard <= MISSES * timedelta(seconds=self.heartbeat)

@@ -37,6 +37,7 @@ from metergate.wire.gdw376.frame import (
     unit,
 )
 from metergate.wire.gdw376.items import DENSITIES
+from metergate.wire.signon import Heard
 
 T = TypeVar("T")
 WHOLE = FIRST | LAST
@@ -44,7 +45,6 @@ LINK_CONFIRM = 0x0B
 """Function of the frame that confirms login and heartbeat, as captured; other confirmations have 0."""
 STATES = 6
 """Item of class 1 whose first octet shows the rounds that are tripped (to be checked per terminal)."""
-MISSES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +253,10 @@ def density_of(step: timedelta) -> int | None:
 
 
 @dataclass
-class Presence:
-    """The station's view of one connection: which terminal logged in, and when it was heard last."""
+class Presence(Heard):
+    """See `Heard`; the heartbeat is the one that was set."""
 
     heartbeat: int = 300
-    terminal: str | None = None
-    heard: datetime | None = None
 
     def hear(self, frame: Frame, now: datetime) -> Frame | None:
         """Take note of a frame; its confirmation if it is one that the terminal began and wants confirmed."""
@@ -268,9 +266,3 @@ class Presence:
         if frame.afn == LINK:
             self.terminal = None if 2 in items(frame.body[2:4]) else frame.address
         return confirm(frame) if unasked(frame) and frame.seq & CONFIRM else None
-
-    def online(self, now: datetime) -> bool:
-        """Logged in, and heard within three heartbeats."""
-        if self.terminal is None or self.heard is None:
-            return False
-        return now - self.heard <= MISSES * timedelta(seconds=self.heartbeat)

@@ -35,10 +35,11 @@ from metergate.wire.gdw376.frame import (
     unit,
 )
 from metergate.wire.gdw376.items import ASKED, DENSITIES, ITEMS, Layout, Part, obis
+from metergate.wire.signon import SignOn
 
 WHOLE = FIRST | LAST
 LOGIN, LOGOUT, HEARTBEAT = 1, 2, 3
-MISSES, CONFIRM_WITHIN, REPEATS = 3, timedelta(seconds=10), 3
+CONFIRM_WITHIN, REPEATS = timedelta(seconds=10), 3
 STATES = 6
 KEPT = 256
 
@@ -54,12 +55,14 @@ class State:
     counted: int = 0
 
 
-class Terminal:
+class Terminal(SignOn):
     """One terminal; a `wire.base.Responder`. `sources`: what the meter of each measuring point shows; `meters`: those
     on its own line, for forwarding; `password`: the PW that orders have to carry (None: any).
 
     `open`, `due` and `close` give what it begins itself: login, heartbeats, events until they are confirmed.
     """
+
+    LOGIN, LOGOUT, HEARTBEAT = LOGIN, LOGOUT, HEARTBEAT
 
     def __init__(
         self,
@@ -73,13 +76,12 @@ class Terminal:
         most: int = 1024,
         state: State | None = None,
     ) -> None:
+        super().__init__(heartbeat)
         self.address, self.sources, self.meters = address, sources, meters
-        self.tariffs, self.heartbeat, self.password, self.most = tariffs, heartbeat, password, most
+        self.tariffs, self.password, self.most = tariffs, password, most
         self.zone = timezone(utc_offset)
         self.state = state or State()
-        self.online, self.unanswered = False, 0
         self._hunter = hunter()
-        self._sent: datetime | None = None
         self._number = 0
         self._waiting: tuple[Frame, datetime, int] | None = None
         self._done: tuple[bytes, list[bytes]] | None = None
@@ -93,25 +95,9 @@ class Terminal:
         return local.replace(tzinfo=self.zone) - self.state.clock_error
 
     # --- what it begins itself ---------------------------------------------------------------------------------------
-    @property
-    def offline(self) -> bool:
-        """Three signs of life were not confirmed."""
-        return self.unanswered >= MISSES
-
-    def open(self, now: datetime) -> bytes:
-        """The login, first thing on a new connection."""
-        self.online, self.unanswered = False, 0
-        return self._link(LOGIN, now)
-
-    def close(self, now: datetime) -> bytes:
-        """The logout."""
-        self.online = False
-        return self._link(LOGOUT, now)
-
     def due(self, now: datetime) -> Iterator[bytes]:
         """What it is time for: login or heartbeat; an event report that was not confirmed within 10 s, again."""
-        if self._sent is None or now - self._sent >= timedelta(seconds=self.heartbeat):
-            yield self._link(HEARTBEAT if self.online else LOGIN, now)
+        yield from super().due(now)
         if self._waiting and now - self._waiting[1] >= CONFIRM_WITHIN:
             frame, _, left = self._waiting
             self._waiting = (frame, now, left - 1) if left > 1 else None
@@ -128,8 +114,6 @@ class Terminal:
         return frame.encode()
 
     def _link(self, kind: int, now: datetime) -> bytes:
-        self._sent = now
-        self.unanswered += 1
         return self._own(LINK, unit(0, kind), CONFIRM).encode()
 
     def _own(self, afn: int, body: bytes, more: int) -> Frame:

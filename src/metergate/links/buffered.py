@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from metergate.errors import LinkError
+from metergate.links.base import Link
+
+Take = Callable[[bytes], None]
 
 LIMIT = 256 * 1024
 """Bytes kept unread before a link stops listening (or, where nobody can be held up, drops the oldest)."""
@@ -27,6 +31,7 @@ class BufferedLink:
         self._size = 0
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
+        self._taker: Take | None = None
         self._over = False
         self._error: str | None = None
 
@@ -45,14 +50,34 @@ class BufferedLink:
             raise LinkError(self._error)
         return b""
 
+    async def forward(self, take: Take) -> None:
+        """Hand everything to `take` at the moment it arrives, until the line is closed: reading without its wake-ups.
+
+        LinkError if the line broke or another one reads; what `take` raises ends it too.
+        """
+        self._check_alone()
+        while self._chunks:
+            take(self._take())
+        if not self._over:
+            self._taker = take
+            try:
+                await self._wait()
+            finally:
+                self._taker = None
+        if self._error:
+            raise LinkError(self._error)
+
     async def _wait(self) -> None:
-        if self._waiter is not None:
-            raise LinkError(f"{self.name}: two readers at once; a line has one owner")
+        self._check_alone()
         self._waiter = asyncio.get_running_loop().create_future()
         try:
             await self._waiter
         finally:
             self._waiter = None
+
+    def _check_alone(self) -> None:
+        if self._waiter is not None:
+            raise LinkError(f"{self.name}: two readers at once; a line has one owner")
 
     def _take(self) -> bytes:
         if self.whole_datagrams or len(self._chunks) == 1:
@@ -67,12 +92,23 @@ class BufferedLink:
         return data
 
     def _arrived(self, data: bytes) -> None:
+        if self._taker is not None:
+            self._hand(data, self._taker)
+            return
         self._chunks.append(data)
         self._size += len(data)
         if self._size >= LIMIT and not self._paused:
             self._paused = True
             self._pause()
         self._wake()
+
+    def _hand(self, data: bytes, take: Take) -> None:
+        try:
+            take(data)
+        except Exception as error:
+            self._taker = None
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_exception(error)
 
     def _ended(self, error: str | None = None) -> None:
         if not self._over:
@@ -93,3 +129,12 @@ class BufferedLink:
 
     def _resume(self) -> None:
         """There is room again."""
+
+
+async def forward(link: Link, take: Take) -> None:
+    """Hand everything that arrives on any link to `take`; see `BufferedLink.forward`."""
+    if isinstance(link, BufferedLink):
+        await link.forward(take)
+        return
+    while data := await link.read():
+        take(data)

@@ -18,8 +18,8 @@ LONGEST = 5
 class DescriptorLink(BufferedLink):
     """Reads and writes a non-blocking descriptor.
 
-    `gather` seconds pass after a short chunk before the next is fetched, and longer the longer that goes on, so that a
-    slow line costs a few wake-ups a telegram and not one a byte. Writing begins anew with `gather`. 0: no pauses.
+    Where one short chunk follows another `gather` seconds pass before the next is fetched, and longer the longer that
+    goes on, so that a slow line costs a few wake-ups a telegram and not one a byte. Writing begins anew. 0: no pauses.
     """
 
     def __init__(self, name: str, fd: int, byte_time: float = 0.0, gather: float = 0.0) -> None:
@@ -33,9 +33,14 @@ class DescriptorLink(BufferedLink):
         self._loop.add_reader(fd, self._readable)
 
     def _readable(self) -> None:
-        if self._fetch():
+        if not self._fetch():
+            return
+        now = self._loop.time()
+        if now - self._last < 2 * self._pause_now:
             self._loop.remove_reader(self._fd)
-            self._rest()
+            self._rest(now)
+        else:
+            self._pause_now, self._last = self._gather, now
 
     def _fetch(self) -> bool:
         """Take what is there; whether the line hands over its bytes singly and may be left alone for a while."""
@@ -52,19 +57,17 @@ class DescriptorLink(BufferedLink):
         self._arrived(data)
         return bool(self._gather) and len(data) < DRIBBLE and not self._paused
 
-    def _rest(self) -> None:
-        now = self._loop.time()
-        going_on = now - self._last < 2 * self._pause_now
-        self._pause_now = min(2 * self._pause_now, LONGEST * self._gather) if going_on else self._gather
+    def _rest(self, now: float) -> None:
         self._last = now
         self._resting = self._loop.call_at(now + self._pause_now, self._rested)
+        self._pause_now = min(2 * self._pause_now, LONGEST * self._gather)
 
     def _rested(self) -> None:
         self._resting = None
         if self._over or self._paused:
             return
         if self._fetch():
-            self._rest()
+            self._rest(self._loop.time())
         elif not self._over and not self._paused:
             self._loop.add_reader(self._fd, self._readable)
 

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from itertools import count
+from math import ceil
 from typing import TypeVar
 
 from metergate.errors import LinkError
 from metergate.links.base import Adjustable, Link
+from metergate.links.buffered import forward
 from metergate.wire.base import Ask, Dialogue, Found, Receiver, Retune
 
 T = TypeVar("T")
@@ -54,36 +56,40 @@ class Listener:
         self._link, self._receiver, self._found = link, receiver, found
         self._gap, self._clock, self.trace = gap, clock, trace
         self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
         self._last = 0.0
 
     async def run(self) -> None:
         """Until the line ends; then what is unfinished is given up. LinkError if the line broke."""
-        loop = asyncio.get_running_loop()
         try:
-            while data := await self._link.read():
-                self._last = loop.time()
-                if self._timer is None:
-                    self._timer = loop.call_later(self._gap, self._quiet, loop)
-                self._take(data)
+            await forward(self._link, self._take)
         finally:
             if self._timer is not None:
                 self._timer.cancel()
             self._silence()
 
     def _take(self, data: bytes) -> None:
+        self._last = self._loop.time()
+        if self._timer is None:
+            self._wait(self._gap)
         if self.trace is not None:
             self.trace("<", data)
         for item in self._receiver.receive(data, self._clock()):
             self._found(item)
 
-    def _quiet(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _quiet(self) -> None:
         """The timer runs once a telegram and not once a chunk: it looks when the last bytes came, and may go on."""
-        left = self._last + self._gap - loop.time()
+        left = self._last + self._gap - self._loop.time()
         self._timer = None
         if left > 0.001:
-            self._timer = loop.call_later(left, self._quiet, loop)
+            self._wait(left)
         else:
             self._silence()
+
+    def _wait(self, seconds: float) -> None:
+        """Up to a quarter of the gap longer, so that many lines share one wake-up."""
+        step = max(self._gap / 4, 0.001)
+        self._timer = self._loop.call_at(ceil((self._loop.time() + seconds) / step) * step, self._quiet)
 
     def _silence(self) -> None:
         for item in self._receiver.silence():

@@ -57,12 +57,12 @@ class Register:
     meter: str
     obis: Obis | None = None
     quantity: str | None = None
-    unit: Unit | None = None
+    unit: Unit | None = field(default=None, hash=False)  # an Enum's hash is slow, and the others tell enough apart
     scaler: int = 0
     storage: int = 0
     tariff: int = 0
     subunit: int = 0
-    function: Function = Function.INSTANTANEOUS
+    function: Function = field(default=Function.INSTANTANEOUS, hash=False)
     address: str | None = None
 
     @property

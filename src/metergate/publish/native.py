@@ -179,7 +179,8 @@ def _state(known: _Meter, values: Mapping[str, Decimal]) -> str:
         parts.append(f'"rate":{number(latest.card.unit_rate)}')
     if latest.status:
         parts.append(f'"status_word":{latest.status}')
-    return f'{",".join(parts)},"status":{json.dumps(latest.status_flags())}}}'
+    flags = latest.status_flags()
+    return f'{",".join(parts)},"status":{json.dumps(flags) if flags else "[]"}}}'
 
 
 def _totals(known: _Meter, values: Mapping[str, Decimal]) -> str:

@@ -205,7 +205,8 @@ class Session(gmqtt.Client):  # type: ignore[misc]  # gmqtt has no types
         if self.ended.is_set() or self.transport.get_write_buffer_size() > _CONGESTED:
             return False
         if not self._outbox:
-            asyncio.get_running_loop().call_later(linger, self.flush)
+            loop = asyncio.get_running_loop()
+            _ = loop.call_later(linger, self.flush) if linger else loop.call_soon(self.flush)
         self._outbox.append(packet)
         return True
 

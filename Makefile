@@ -30,9 +30,9 @@ docs: .make/test ## write the generated parts of the documentation
 score: .make/test ## decode the corpora beside the checkout and score the answers; rows that fail stand in decision 7
 	@$(BIN)/python ../shared/tools/score_corpora.py --cmd "$(BIN)/metergate decode --batch" --failures 20 --at-least 0.89
 
-fuzz: .make/test ## spoilt telegrams for every receiver: 100,000 at random, then guided by coverage (MINUTES=30 a protocol)
-	@$(BIN)/python scripts/fuzz.py
-	@$(BIN)/python scripts/fuzz.py --minutes $(or $(MINUTES),30)
+fuzz: .make/test ## spoilt telegrams for every receiver: 100,000 at random, then guided by coverage (MINUTES=30 a protocol, JOBS=2 at a time)
+	@$(BIN)/python scripts/fuzz.py --jobs $(or $(JOBS),2)
+	@$(BIN)/python scripts/fuzz.py --minutes $(or $(MINUTES),30) --jobs $(or $(JOBS),2)
 
 screens: setup ## take the pictures of every page again
 	@METERGATE_SCREENS=1 $(BIN)/pytest tests/station -m browser

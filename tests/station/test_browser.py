@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, Response, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from metergate.station.archive.models import Meter, Register
-from metergate.station.collect.models import Event, Latest
+from metergate.station.collect.models import Event, Latest, Presence
 from metergate.station.jobs import reread
 from metergate.station.jobs import services as jobs
 from metergate.station.jobs.models import Job
@@ -188,6 +188,21 @@ def test_an_alarm_lights_the_lamp_by_itself(browser: Browser, server: str) -> No
     page.wait_for_selector(".alarm-lamp:not(.lit)")
     Event.objects.create(time=street.SINCE, source="L1", code="LINE_DOWN", severity=3)
     page.wait_for_selector(".alarm-lamp.lit")
+    page.context.close()
+
+
+def test_a_line_that_falls_silent_shows_it_without_moving_page_or_focus(browser: Browser, server: str) -> None:
+    page = sign_in(browser, server)
+    page.set_viewport_size({"width": 700, "height": 320})
+    page.goto(f"{server}/lines")
+    page.locator(".line h2 a").focus()
+    page.evaluate("document.activeElement.marked = true; scrollTo(0, 60)")
+    assert page.evaluate("scrollY") == 60
+    Presence.objects.filter(kind=Presence.Kind.LINE, code="L1").update(state=Presence.State.DOWN, round_ms=4711)
+    page.locator(".line-head .lamp.fault").wait_for()
+    page.locator(".line-head").get_by_text("4,711").wait_for()
+    assert page.evaluate("document.activeElement.marked")
+    assert page.evaluate("scrollY") == 60
     page.context.close()
 
 

@@ -15,9 +15,11 @@ from django.utils import timezone
 from metergate.station.archive import plan
 from metergate.station.archive.models import Estate, Register, Room
 from metergate.station.archive.seed import seed
-from metergate.station.collect.models import Event, Latest
+from metergate.station.collect import services
+from metergate.station.collect.models import Event, Intake, Latest, Presence
 from metergate.station.staff.models import FailedSignIn, Operator
 from metergate.station.staff.services import create_operator
+from metergate.station.web import numbers
 from station import street
 from station.conftest import PASSWORD
 
@@ -42,6 +44,7 @@ PAGES = (
     "/events?all=1",
     "/lines",
     "/lines/L1",
+    "/parts/lines",
     "/devices/new",
     "/tools/telegram",
     "/search?q=09",
@@ -168,6 +171,34 @@ def test_parts_are_sent_only_when_they_changed(desk: Client, estate: Estate) -> 
     assert same.status_code == 304
     Event.objects.update(code="POWER_FAIL")
     assert desk.get("/parts/overview", headers={"If-None-Match": first["ETag"]}).status_code == 200
+
+
+def test_the_lines_are_sent_again_when_one_of_them_changed(desk: Client, estate: Estate) -> None:
+    services.heard(Presence.Kind.LINE, "L1", timezone.now(), round_ms=840)
+    first = desk.get("/parts/lines")
+    assert "840" in first.content.decode()
+    known = {"If-None-Match": first["ETag"]}
+    assert desk.get("/parts/lines", headers=known).status_code == 304
+    services.note_round("L1", 917)
+    second = desk.get("/parts/lines", headers=known)
+    assert "917" in second.content.decode()
+    start = timezone.now().replace(minute=0, second=0, microsecond=0)
+    services.count_quarter(Presence.Kind.LINE, "L1", start, 9, 6, {"no_answer": 3})
+    third = desk.get("/parts/lines", headers={"If-None-Match": second["ETag"]}).content.decode()
+    assert re.search(r"no_answer <b[^>]*>3<", third)
+    Presence.objects.filter(kind=Presence.Kind.LINE).update(state=Presence.State.DOWN)
+    assert "lamp fault" in desk.get("/parts/lines").content.decode()
+
+
+def test_an_age_that_ticks_is_no_change_but_a_newer_instant_is(
+    desk: Client, estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intake = Intake.objects.create(gateway="gw-1", cursor=4, stored_at=timezone.now() - timedelta(seconds=58))
+    known = {"If-None-Match": desk.get("/parts/lines")["ETag"]}
+    monkeypatch.setattr(numbers, "age", lambda at, now: "long ago")
+    assert desk.get("/parts/lines", headers=known).status_code == 304
+    Intake.objects.filter(pk=intake.pk).update(stored_at=timezone.now() - timedelta(seconds=7))
+    assert desk.get("/parts/lines", headers=known).status_code == 200
 
 
 def test_an_error_has_an_id(desk: Client) -> None:

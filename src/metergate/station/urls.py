@@ -44,6 +44,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("events/acknowledge", events.acknowledge_many, name="acknowledge-many"),
     path("events/<str:pk>/acknowledge", events.acknowledge, name="acknowledge"),
     path("lines", lines.lines, name="lines"),
+    path("parts/lines", lines.lines_now, name="lines-now"),
     path("lines/<str:code>", lines.line, name="line"),
     path("parts/lines/<str:code>/trace", lines.trace, name="trace"),
     path("jobs", jobs.jobs, name="jobs"),

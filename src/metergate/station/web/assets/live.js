@@ -19,19 +19,30 @@ async function refreshPart(part) {
   if (answer.redirected) return location.reload();
   if (answer.status !== 200) return;
   tags.set(part, answer.headers.get("ETag"));
-  const html = await answer.text();
-  const focused = part.contains(document.activeElement) ? pathTo(part, document.activeElement) : null;
-  const top = part.scrollTop;
-  part.innerHTML = html;
-  part.scrollTop = top;
-  if (focused) focused.reduce((node, place) => node?.children[place], part)?.focus({ preventScroll: true });
+  const fresh = document.createElement("template");
+  fresh.innerHTML = await answer.text();
+  settleChildren(part, fresh.content);
+  ages();
   if (part.matches(".alarm-lamp")) part.classList.toggle("lit", part.querySelector("b")?.textContent !== "0");
 }
 
-function pathTo(top, node) {
-  const path = [];
-  for (; node !== top; node = node.parentNode) path.unshift([...node.parentNode.children].indexOf(node));
-  return path;
+// Makes what is shown like what came, touching only what differs: focus, place and selection stay where they are.
+function settle(shown, fresh) {
+  if (shown.isEqualNode(fresh)) return;
+  if (shown.nodeName !== fresh.nodeName) return shown.replaceWith(fresh);
+  if (shown.nodeType !== Node.ELEMENT_NODE) {
+    shown.data = fresh.data;
+    return;
+  }
+  for (const { name } of [...shown.attributes]) if (!fresh.hasAttribute(name)) shown.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (shown.getAttribute(name) !== value) shown.setAttribute(name, value);
+  settleChildren(shown, fresh);
+}
+
+function settleChildren(shown, fresh) {
+  const [before, after] = [[...shown.childNodes], [...fresh.childNodes]];
+  after.forEach((node, place) => (before[place] ? settle(before[place], node) : shown.append(node)));
+  before.slice(after.length).forEach((node) => node.remove());
 }
 
 async function refreshValues() {

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 
+from django.core.cache import cache as kept
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from metergate.station.archive.models import Collector, Gateway, Line, Register
+from metergate.station.archive.models import Gateway, Line, Register
 from metergate.station.archive.queries import registers_by_line
 from metergate.station.collect import queries, services
 from metergate.station.collect.models import Intake, Presence, Quarter, Trace
@@ -23,23 +27,43 @@ from metergate.station.web.views.gate import needs
 from metergate.station.web.views.jobs import actions
 
 LAMPS = {"ok": "ok", "late": "ok", "suspect": "stale", "down": "fault", "unreachable": "stale"}
+STRIPS_FOR = 15
+"""Seconds that the strips of a line are kept."""
 Presences = dict[tuple[str, str], Presence]
+Strips = dict[str, dict[str, object]]
 
 
 @needs("archive.view_line")
 def lines(request: HttpRequest) -> HttpResponse:
     """The topology with the last 24 hours."""
-    now = timezone.now()
+    return render(request, "web/lines.html", _now(timezone.now()))
+
+
+@needs("archive.view_line")
+def lines_now(request: HttpRequest) -> HttpResponse:
+    """Its live part."""
+    return part(request, "web/parts/lines_now.html", _now(timezone.now()))
+
+
+def _now(now: datetime) -> dict[str, object]:
+    """Everything the live part shows."""
     seen = {(row.kind, row.code): row for row in Presence.objects.all()}
-    registers = registers_by_line()
-    day_ago = now - timedelta(days=1)
-    quarters = list(Quarter.objects.filter(start__gte=day_ago))
+    errors = _errors(now)
+    registers = cache(registers_by_line)
     rows = Line.objects.select_related("estate", "gateway").prefetch_related("collectors")
-    words = {
+    return {
         "gateways": _gateways(seen),
-        "lines": [_line(row, registers, seen, quarters, now) for row in rows],
+        "lines": [_line(row, errors[row.code], seen, _strips(row, registers, now)) for row in rows],
     }
-    return render(request, "web/lines.html", words)
+
+
+def _errors(now: datetime) -> defaultdict[str, Counter[str]]:
+    """What went wrong on each line in the last 24 hours, by cause."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    quarters = Quarter.objects.filter(kind=Presence.Kind.LINE, start__gte=now - timedelta(days=1))
+    for code, errors in quarters.values_list("code", "errors"):
+        found[code].update(errors)
+    return found
 
 
 def _gateways(seen: Presences) -> list[dict[str, object]]:
@@ -57,29 +81,28 @@ def _lamp(presence: Presence | None) -> dict[str, object]:
     return {"state": state, "words": presence.get_state_display(), "round_ms": presence.round_ms}
 
 
-def _line(
-    row: Line, registers: dict[str, list[Register]], seen: Presences, quarters: list[Quarter], now: datetime
-) -> dict[str, object]:
-    mine = registers.get(row.code, [])
-    errors: Counter[str] = Counter()
-    for quarter in quarters:
-        if quarter.kind == Presence.Kind.LINE and quarter.code == row.code:
-            errors.update(quarter.errors)
+def _line(row: Line, errors: Counter[str], seen: Presences, strips: Strips) -> dict[str, object]:
     return {
         "row": row,
-        "meters": len({register.meter_id for register in mine}),
         "errors": errors.most_common(6),
-        "collectors": [_collector(each, row, registers, seen, now) for each in row.collectors.all()],
+        "collectors": [
+            {"row": each, **_lamp(seen.get(("collector", each.code))), **strips.get(each.code, {})}
+            for each in row.collectors.all()
+        ],
         **_lamp(seen.get(("line", row.code))),
-        **_strip(row.code, mine, row, now),
+        **strips[row.code],
     }
 
 
-def _collector(
-    row: Collector, line: Line, registers: dict[str, list[Register]], seen: Presences, now: datetime
-) -> dict[str, object]:
-    strip = _strip(row.code, registers.get(row.code, []), line, now)
-    return {"row": row, **_lamp(seen.get(("collector", row.code))), **strip}
+def _strips(row: Line, registers: Callable[[], dict[str, list[Register]]], now: datetime) -> Strips:
+    """The last 24 hours of a line and its collectors, by code. They take long to look up, and move by the quarter of
+    an hour: they are kept for a while."""
+
+    def make() -> Strips:
+        codes = [row.code, *(each.code for each in row.collectors.all())]
+        return {code: _strip(code, registers().get(code, []), row, now) for code in codes}
+
+    return kept.get_or_set(f"strips:{row.pk}:{get_language()}", make, STRIPS_FOR) or {}
 
 
 def _strip(code: str, registers: list[Register], line: Line, now: datetime) -> dict[str, object]:
@@ -90,7 +113,12 @@ def _strip(code: str, registers: list[Register], line: Line, now: datetime) -> d
         "code": code,
         "percent": "–" if whole.percent is None else f"{whole.percent:.1f} %",
     }
-    return {"cells": cells(shares, now, line.estate.zone), "percent": whole.percent, "label": label}
+    return {
+        "meters": len({register.meter_id for register in registers}),
+        "cells": cells(shares, now, line.estate.zone),
+        "percent": whole.percent,
+        "label": label,
+    }
 
 
 @needs("archive.view_line")

@@ -137,6 +137,45 @@ def test_generic_codes(medium: Medium | None, given: Register, expected: str | N
     assert generic().obis(medium, given) == (Obis.parse(expected) if expected else None)
 
 
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("1-0:1.8.0", "energy"),
+        ("1-0:2.8.2", "energy"),
+        ("1-3:1.8.0*4", "energy"),
+        ("1-0:7.8.0", "reactive_energy"),
+        ("1-0:9.8.1", "apparent_energy"),
+        ("1-0:1.6.1", "demand"),
+        ("1-0:1.5.0", "demand"),
+        ("1-0:1.7.0", "power"),
+        ("1-0:76.7.0", "power"),
+        ("1-0:63.7.0", "reactive_power"),
+        ("1-0:52.7.0", "voltage"),
+        ("1-0:91.7.0", "current"),
+        ("1-0:33.7.0", "power_factor"),
+        ("1-0:81.7.26", "phase_angle"),
+        ("1-0:14.7.0", "frequency"),
+        ("8-0:1.0.0", "volume"),
+        ("7-0:3.1.0", "volume"),
+        ("6-0:1.0.0*1", "energy"),
+        ("6-0:11.0.0", "return_temperature"),
+        ("4-0:1.0.0", "hca"),
+        ("1-0:32.7.1", None),
+        ("1-0:99.1.0", None),
+        ("0-0:96.1.0", None),
+    ],
+)
+def test_what_a_code_is_of(code: str, expected: str | None) -> None:
+    assert generic().quantity(Obis.parse(code)) == expected
+
+
+def test_the_codes_of_the_table_are_of_what_they_stand_under() -> None:
+    table = generic()
+    named = ((name, code) for medium, codes in table.table.items() if medium != "like" for name, code in codes.items())
+    for name, code in named:
+        assert table.quantity(Obis.parse(code.replace("*", "3"))) == name.partition(":")[0], code
+
+
 def test_a_generic_table_of_ones_own(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_text('[like]\n[water]\nvolume = "8-1:1.0.0"')

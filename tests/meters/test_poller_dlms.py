@@ -64,6 +64,15 @@ def test_usual_registers(way: str, door: str) -> None:
     values = {str(one.obis): one.value for one in found.readings}
     assert values["1-0:1.8.0"] == truth("1-0:1.8.0") * 1000
     assert values["1-0:32.7.0"] == truth("1-0:32.7.0")
+    assert {str(one.obis): one.register.quantity for one in found.readings} == {
+        "1-0:1.8.0": "energy",
+        "1-0:2.8.0": "energy",
+        "1-0:16.7.0": "power",
+        "1-0:1.7.0": "power",
+        "1-0:32.7.0": "voltage",
+        "1-0:31.7.0": "current",
+        "1-0:14.7.0": "frequency",
+    }
     assert (found.protocol, found.meter and found.meter.id) == (way, "m")
     assert {one.meter_time for one in found.readings} == {NOON}
 

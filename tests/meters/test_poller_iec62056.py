@@ -77,6 +77,10 @@ async def test_a_readout_names_the_target() -> None:
     assert telegram.meter
     assert (telegram.meter.id, telegram.meter.manufacturer) == ("my meter", "MGT")
     assert {reading.obis: reading.value for reading in telegram.readings}[IMPORT] == Decimal("285.4")
+    assert {one.obis: one.register.quantity for one in telegram.readings if one.unit} == {
+        IMPORT: "energy",
+        POWER: "power",
+    }
 
 
 async def test_registers_are_asked_for_in_programming_mode() -> None:
@@ -86,6 +90,7 @@ async def test_registers_are_asked_for_in_programming_mode() -> None:
             (IMPORT, Decimal("285.4")),
             (POWER, Decimal("-0.512")),
         ]
+        assert [r.register.quantity for r in telegram.readings] == ["energy", "power"]
         with pytest.raises(Refused):
             await line.ask(poller().read(replace(TARGET, key=b"wrong", registers=("1.8.0",))))
 

@@ -183,9 +183,24 @@ Table = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Generic:
-    """OBIS codes by medium and quantity, for meters that send none."""
+    """OBIS codes by medium and quantity, for meters that send none; and quantities by OBIS code."""
 
     table: Table
+    _terms: dict[tuple[str, ...], str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        terms = {
+            _place(code): name.partition(":")[0]
+            for medium, codes in self.table.items()
+            if medium != "like"
+            for name, code in codes.items()
+        }
+        object.__setattr__(self, "_terms", terms)
+
+    def quantity(self, code: Obis) -> str | None:
+        """What a code is of, whatever its channel, tariff and storage; None where the table does not say."""
+        medium, kind, method = str(code.a), str(code.c), str(code.d)
+        return self._terms.get((medium, kind, method, str(code.e))) or self._terms.get((medium, kind, method, "*"))
 
     def obis(self, medium: Medium | None, register: Register) -> Obis | None:
         """The code of a register's value; None where the table has none or the value is no present or stored total."""
@@ -197,6 +212,11 @@ class Generic:
             return None
         found = Obis.parse(code.replace("*", str(register.tariff)))
         return replace(found, f=register.storage) if register.storage else found
+
+
+def _place(code: str) -> tuple[str, ...]:
+    """Groups A, C, D, E of a code of the table, in which E may be `*`."""
+    return (code.partition("-")[0], *code.partition(":")[2].split("."))
 
 
 @cache

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 from metergate.errors import ConfigError, Unsupported
-from metergate.model import Command, MeterIdentity, Reading
+from metergate.meters.map import generic
+from metergate.model import Command, MeterIdentity, Reading, Register
 from metergate.model.command import Outcome
 from metergate.wire.base import Dialogue, Telegram
 
@@ -74,4 +76,20 @@ def _cannot(what: str) -> Dialogue[T]:
 
 def answered(protocol: str, identity: MeterIdentity, readings: tuple[Reading, ...]) -> Telegram:
     """What a meter answered, as one telegram."""
-    return Telegram(protocol, 0, 0, True, meter=identity, readings=readings)
+    return Telegram(protocol, 0, 0, True, meter=identity, readings=with_quantities(readings))
+
+
+def with_quantities(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
+    """The readings; those that have a code and no quantity with that of the generic table, if it knows the code."""
+    return tuple(
+        one if (register := _named(one.register)) is one.register else replace(one, register=register)
+        for one in readings
+    )
+
+
+@lru_cache(4096)
+def _named(register: Register) -> Register:
+    if register.obis is None or register.quantity is not None:
+        return register
+    quantity = generic().quantity(register.obis)
+    return register if quantity is None else replace(register, quantity=quantity)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 from metergate.errors import DecodeError, NoAnswer, Refused
-from metergate.meters.pollers.base import Poller, Target, answered
+from metergate.meters.pollers.base import Poller, Target, answered, with_quantities
 from metergate.model import Command, MeterIdentity, SetClock
 from metergate.model.command import Outcome
 from metergate.wire.base import Dialogue, Options, Telegram
@@ -77,9 +77,8 @@ class Iec62056Poller(Poller):
             return (yield from self._session(target, self._each(target.registers)))
         options = {"meter": target.id, "utc_offset": self._offset}
         telegram = yield from reader.readout(self._on(target), options)
-        if telegram.meter and target.id:
-            return replace(telegram, meter=replace(telegram.meter, id=target.id))
-        return telegram
+        named = replace(telegram, readings=with_quantities(telegram.readings))
+        return replace(named, meter=replace(telegram.meter, id=target.id)) if telegram.meter and target.id else named
 
     def _each(self, registers: tuple[str, ...]) -> Callable[[Session], Dialogue[tuple[DataSet, ...]]]:
         name = str(self._options.get("read", "R1"))

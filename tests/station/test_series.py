@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from metergate.model import Quality
 from metergate.station.collect.periods import SPANS, midnight, period
-from metergate.station.collect.series import Series, add_up, bars, envelope
+from metergate.station.collect.series import Counted, Series, add_up, bars, counted, envelope
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -72,6 +72,30 @@ def test_several_registers_add_up_whatever_their_scaler() -> None:
     whole = add_up(parts, -3)
     assert whole.amounts.tolist() == [2000, 2000]
     assert whole.total == Decimal(4)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=3, max_size=96), st.data())
+def test_what_is_counted_is_what_the_counter_moved_since_its_first_value(steps: list[int], data: st.DataObject) -> None:
+    missing = data.draw(st.integers(0, len(steps) - 1))
+    end = START + timedelta(minutes=15 * len(steps))
+    found = counted(series(steps, gaps=set(range(missing))), START, end)
+    assert found.amount == sum(steps[missing:])
+    assert found.partial == (missing > 0)
+    assert found.since == (START + timedelta(minutes=15 * missing) if missing else None)
+
+
+def test_one_value_counts_nothing_and_none_is_no_zero() -> None:
+    end = START + timedelta(hours=1)
+    assert counted(series([1, 2, 3, 4], gaps={0, 1, 3, 4}), START, end) == Counted(None, START + timedelta(minutes=30))
+    assert counted(series([1, 2, 3, 4], gaps={0, 1, 2, 3, 4}), START, end) == Counted(None, None)
+    assert counted(series([1, 2, 3, 4], gaps={0}), START, end).times(Decimal(20)).amount == 180
+
+
+def test_values_outside_of_the_period_are_not_counted() -> None:
+    start, end = START + timedelta(minutes=10), START + timedelta(minutes=50)
+    assert counted(series([1, 10, 100, 1000, 10_000]), start, end) == Counted(Decimal(111), None)
+    beginning, middle = START - timedelta(hours=2), START + timedelta(minutes=30)
+    assert counted(series([1, 10, 100]), beginning, middle) == Counted(Decimal(11), START)
 
 
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=3000), st.integers(1, 50))

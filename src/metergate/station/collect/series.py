@@ -88,6 +88,37 @@ def bars(series: Series, edges: Sequence[datetime]) -> Bars:
     return Bars(edges, amounts, quality, series.scaler)
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a counter moved in a period. `since`: its first value there, where it has none at the period's beginning, so
+    that the amount is a part only, or none where that value is the only one. None: nothing is missing, or all is."""
+
+    amount: Decimal | None = None
+    since: datetime | None = None
+
+    def times(self, factor: Decimal) -> Counted:
+        """The same, `factor` as large."""
+        return self if self.amount is None else replace(self, amount=self.amount * factor)
+
+    @property
+    def partial(self) -> bool:
+        """Whether more may have been used than the amount says."""
+        return self.since is not None
+
+
+def counted(series: Series, start: datetime, end: datetime) -> Counted:
+    """From the value at `start`, or else the first one after it, to the newest one not after `end`."""
+    whole = bars(series, [start, end]).total
+    if whole is not None:
+        return Counted(whole)
+    low, high = series.index(start - timedelta(microseconds=1)) + 1, series.index(end) + 1
+    there = max(low, 0) + np.flatnonzero(series.quality[max(low, 0) : max(high, 0)])
+    if not len(there):
+        return Counted()
+    since = series.start + timedelta(seconds=int(there[0]) * series.period_s)
+    return Counted(bars(series, [since, end]).total, since)
+
+
 def _last_present(quality: Bytes, at: Ints) -> tuple[Ints, NDArray[np.bool_]]:
     if not len(quality):
         return np.full(len(at), -1), np.zeros(len(at), bool)

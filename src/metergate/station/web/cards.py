@@ -11,7 +11,7 @@ from metergate.station.archive.models import Estate, Register, ServicePoint
 from metergate.station.archive.queries import Measured
 from metergate.station.collect import history
 from metergate.station.collect.periods import Period, period
-from metergate.station.collect.series import bars
+from metergate.station.collect.series import Counted, counted
 from metergate.station.web import numbers
 
 
@@ -21,8 +21,8 @@ class Card:
 
     measured: Measured
     now: Register
-    today: Decimal | None
-    month: Decimal | None
+    today: Counted
+    month: Counted
     unit: str
 
     @property
@@ -36,21 +36,21 @@ class Card:
         return 1 if numbers.fit(Decimal(0), self.unit)[1] == "kWh" else 2
 
 
-def used(found: Sequence[Measured], spans: Sequence[Period]) -> dict[tuple[str, str], Decimal | None]:
+def used(found: Sequence[Measured], spans: Sequence[Period]) -> dict[tuple[str, str], Counted]:
     """Consumption of service points in periods, by (service point id, span). One reading of the profiles a span."""
-    amounts: dict[tuple[str, str], Decimal | None] = {}
+    amounts: dict[tuple[str, str], Counted] = {}
     billing = {each.point.pk: each.billing for each in found if each.billing}
     for span in spans:
         series = history.load(list(billing.values()), span.start, span.end)
         for each in found:
             register = billing.get(each.point.pk)
-            total = bars(series[register.pk], [span.start, span.end]).total if register else None
-            amounts[each.point.pk, span.span] = _through(each, total)
+            found_here = counted(series[register.pk], span.start, span.end) if register else Counted()
+            amounts[each.point.pk, span.span] = _through(each, found_here)
     return amounts
 
 
-def _through(each: Measured, amount: Decimal | None) -> Decimal | None:
-    return None if amount is None or each.installation is None else amount * each.installation.factor
+def _through(each: Measured, moved: Counted) -> Counted:
+    return moved.times(each.installation.factor) if each.installation else Counted()
 
 
 def cards(found: Sequence[Measured], estate: Estate, now: datetime) -> list[Card]:

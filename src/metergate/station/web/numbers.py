@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
-from django.utils.formats import number_format
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+
+from metergate.station.collect.series import Counted
 
 _FITTING = {
     "Wh": (("kWh", 3),),
@@ -55,6 +58,14 @@ def shown(value: Decimal | float | None, unit: str, decimals: int | None = None)
 def newest(value: Decimal | None, said: str, unit: str) -> tuple[str, str]:
     """As `shown`, or what a register says in words where it has no number."""
     return (said.strip(), "") if value is None and said.strip() else shown(value, unit)
+
+
+def lacking(found: Counted, form: str) -> str:
+    """What an amount lacks, in words; nothing for a whole one. `form`: how the first value's time is written."""
+    if found.since is None:
+        return "" if found.amount is not None else _("no value")
+    words = _("since %(time)s") if found.amount is not None else _("first value %(time)s")
+    return words % {"time": date_format(timezone.localtime(found.since), form)}
 
 
 def age(at: datetime, now: datetime) -> str:

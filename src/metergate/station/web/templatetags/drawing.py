@@ -89,17 +89,25 @@ def _column(place: int, value: float | None, width: float, top: float) -> tuple[
 
 
 @register.simple_tag
-def meter_bar(share: float | None, css: str) -> SafeString:
-    """One small upright bar, 0 to 1 of the building's highest; an outline where nothing is known."""
+def meter_bar(share: float | None, css: str, partial: bool = False) -> SafeString:
+    """One small upright bar, 0 to 1 of the building's highest; `partial`: striped, since it does not count from the
+    beginning; an outline where nothing is known."""
     if share is None:
         return format_html('<svg class="tiny {}" viewBox="0 0 6 28" aria-hidden="true">{}</svg>', css, _EMPTY)
     high = max(1.0, 28 * min(1.0, share)) if share else 0.0
     return format_html(
         '<svg class="tiny {}" viewBox="0 0 6 28" aria-hidden="true"><rect class="track" width="6" height="28"/>'
-        '<rect class="bar" y="{}" width="6" height="{}"/></svg>',
+        '<rect class="bar" y="{}" width="6" height="{}"/>{}</svg>',
         css,
         f"{28 - high:.1f}",
         f"{high:.1f}",
+        _stripes(high) if partial else "",
+    )
+
+
+def _stripes(high: float) -> SafeString:
+    return format_html(
+        '<path class="stripes" d="{}"/>', "".join(f"M0 {y}L6 {y - 2}" for y in range(27, 27 - int(high), -4))
     )
 
 

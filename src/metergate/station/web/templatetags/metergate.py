@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from metergate.model import Quality
+from metergate.station.collect.series import Counted
 from metergate.station.web import numbers
 
 register = template.Library()
@@ -70,6 +71,21 @@ def num(value: Decimal | float | None, unit: str = "", decimals: int | None = No
     """A number with its unit smaller and lighter, a thin space between."""
     digits, name = numbers.shown(value, unit, decimals)
     return _numeral(digits, name)
+
+
+@register.simple_tag
+def used(found: Counted, unit: str, decimals: int, form: str = "H:i") -> SafeString:
+    """An amount used in a period, with what it lacks: since when it counts, or why there is none."""
+    lacking = numbers.lacking(found, form)
+    if not lacking:
+        return num(found.amount, unit, decimals)
+    whole = _("From before there is no value: what was used until then is not known.")
+    return format_html(
+        '{} <small class="lacking" title="{}">{}</small>',
+        num(found.amount, unit, decimals),
+        f"{numbers.lacking(found, 'j M Y H:i')}. {whole}" if found.since else _("No value came in this time."),
+        lacking,
+    )
 
 
 def _numeral(digits: str, unit: str) -> SafeString:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -16,7 +17,8 @@ from metergate.station.archive.models import Building, Floor, Medium, Room, Serv
 from metergate.station.archive.queries import Measured, measured, occupants
 from metergate.station.collect import queries
 from metergate.station.collect.periods import period
-from metergate.station.web import states
+from metergate.station.collect.series import Counted
+from metergate.station.web import numbers, states
 from metergate.station.web.cards import cards, used
 from metergate.station.web.context import chosen_estate
 from metergate.station.web.tables.rooms import ROOMS
@@ -30,11 +32,18 @@ from metergate.station.web.views.overview import plan
 class Bar:
     """Today's use of a medium in a room, and its share of the highest in the building."""
 
-    medium: str
-    amount: Decimal | None
+    medium: Medium
+    used: Counted
     share: float | None
     unit: str
     places: int = 1
+
+    def __str__(self) -> str:
+        """In words."""
+        number, unit = numbers.shown(self.used.amount, self.unit, self.places)
+        lacking = numbers.lacking(self.used, "H:i") if self.unit else _("no meter")
+        told = [f"{number} {unit}"] * (self.used.amount is not None) + [lacking] * bool(lacking)
+        return f"{self.medium.label}: {' '.join(told)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,11 @@ class Cell:
     words: str
     bars: list[Bar]
     occupant: str
+
+    @property
+    def told(self) -> str:
+        """The state, and what was used today, in words."""
+        return " · ".join([self.words, *map(str, self.bars)])
 
 
 @needs("archive.view_room")
@@ -67,21 +81,23 @@ def building(request: HttpRequest, code: str) -> HttpResponse:
     row = get_object_or_404(Building.objects.select_related("estate"), code=code)
     found = measured(ServicePoint.objects.filter(room__floor__staircase__building=row))
     media = [medium for medium in Medium if any(each.point.medium == medium for each in found)]
+    floors = _floors(row, found, media, timezone.now())
     words = {
         "building": row,
         "as_list": request.GET.get("view") == "list",
         "media": media,
-        "floors": _floors(row, found, media, timezone.now()),
+        "floors": floors,
+        "partial": any(bar.used.partial for floor in floors for cell in floor["cells"] for bar in cell.bars),
     }
     return render(request, "web/building.html", words)
 
 
-def _floors(row: Building, found: list[Measured], media: list[Medium], now: datetime) -> list[dict[str, object]]:
+def _floors(row: Building, found: list[Measured], media: list[Medium], now: datetime) -> list[dict[str, Any]]:
     by_room: dict[str, list[Measured]] = defaultdict(list)
     for each in found:
         by_room[each.point.room_id].append(each)
     today = used(found, [period("day", now.astimezone(row.estate.zone).date(), row.estate.zone)])
-    amounts = {key[0]: amount for key, amount in today.items()}
+    amounts = {point: amount for (point, _span), amount in today.items()}
     highest = _highest(found, amounts)
     troubles = queries.places(queries.open_events(row.estate))
     floors = Floor.objects.filter(staircase__building=row).prefetch_related("rooms").select_related("staircase")
@@ -102,22 +118,29 @@ def storey(number: int) -> str:
     return _("G") if number == 0 else str(number)
 
 
-def _highest(found: list[Measured], amounts: dict[str, Decimal | None]) -> dict[str, Decimal]:
+def _highest(found: list[Measured], amounts: dict[str, Counted]) -> dict[str, Decimal]:
     best: dict[str, Decimal] = defaultdict(Decimal)
     for each in found:
         if each.point.role == "sub":
-            best[each.point.medium] = max(best[each.point.medium], amounts.get(each.point.pk) or Decimal(0))
+            best[each.point.medium] = max(best[each.point.medium], amounts[each.point.pk].amount or Decimal(0))
     return best
 
 
-def _bar(medium: Medium, mine: list[Measured], amounts: dict[str, Decimal | None], highest: dict[str, Decimal]) -> Bar:
+def _bar(medium: Medium, mine: list[Measured], amounts: dict[str, Counted], highest: dict[str, Decimal]) -> Bar:
     here = [each for each in mine if each.point.medium == medium]
-    known = [amount for each in here if (amount := amounts.get(each.point.pk)) is not None]
     unit = next((each.billing.unit for each in here if each.billing), "")
-    if not known:
-        return Bar(medium, None, None, unit)
-    total = sum(known, Decimal(0))
-    return Bar(medium, total, float(total / highest[medium]) if highest[medium] else 0.0, unit)
+    used = _sum([amounts[each.point.pk] for each in here])
+    if used.amount is None:
+        return Bar(medium, used, None, unit)
+    return Bar(medium, used, float(used.amount / highest[medium]) if highest[medium] else 0.0, unit)
+
+
+def _sum(parts: list[Counted]) -> Counted:
+    """Of what is known; it counts since all of that does."""
+    known = [part for part in parts if part.amount is not None] or parts
+    amounts = [part.amount for part in known if part.amount is not None]
+    since = max((part.since for part in known if part.since), default=None)
+    return Counted(sum(amounts, Decimal(0)) if amounts else None, since)
 
 
 @needs("archive.view_room")

@@ -36,15 +36,18 @@ def meter() -> Meter:
 
 @asynccontextmanager
 async def served(one: Meter) -> AsyncIterator[int]:
-    """The meter behind a converter to TCP; gives its port."""
+    """The meter behind a converter to TCP; gives its port, and ends when the meter has heard the caller out."""
+    heard_out = asyncio.Event()
 
     async def accept(link: Link) -> None:
         while data := await link.read():
             for answer in one.receive(data, NOW):
                 await link.write(answer)
+        heard_out.set()
 
     listener = await listen("127.0.0.1", 0, accept)
     yield listener.port
+    await asyncio.wait_for(heard_out.wait(), 20)
     await listener.close()
 
 

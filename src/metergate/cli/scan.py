@@ -13,7 +13,8 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from metergate.meters.scan import Survey
 
-TCP_ONLY = ("modbus-tcp", "dlms-wrapper")
+NETWORK = {"modbus-tcp": ("tcp", "tls"), "dlms-wrapper": ("tcp", "tls", "udp")}
+"""Protocols that have a line of their own kind."""
 
 
 def scan(
@@ -99,12 +100,12 @@ async def search(
 
 
 def _fitting(url: str) -> list[str]:
-    """Some have a line of their own kind; everything else may hang behind a converter too."""
+    """Those of the line's kind; what has no line of its own kind may hang behind any converter."""
     from metergate.links.address import Address
     from metergate.meters.scan import PROBES
 
-    tcp = Address.parse(url).scheme in ("tcp", "tls")
-    return [name for name in PROBES if tcp or name not in TCP_ONLY]
+    kind = Address.parse(url).scheme
+    return [name for name in PROBES if kind in NETWORK.get(name, (kind,))]
 
 
 def _write(surveys: dict[str, Survey], output: Path | None) -> None:

@@ -51,8 +51,8 @@ def serve_meter(
     protocol
         What it speaks; `?` lists what there is.
     port
-        Where: `tcp://host:port` listens (port 0: any free one); a path becomes a pseudo terminal; any other
-        line address is opened.
+        Where: `tcp://host:port` listens (port 0: any free one), `udp://:port` takes datagrams; a path becomes a
+        pseudo terminal; any other line address is opened.
     id
         The meter's number, in the form that the protocol has.
     kind

@@ -25,6 +25,7 @@ from metergate.links.stick import stick_options
 from metergate.meters.driver import Line as Owner
 from metergate.meters.driver import Listener, Priority, Tracer, utc_now
 from metergate.meters.map import known_maps
+from metergate.meters.options import address_options
 from metergate.meters.pollers import POLLERS, Poller
 from metergate.meters.translate import Translator
 from metergate.meters.usual import usual_address
@@ -182,7 +183,8 @@ class LineTask:
         if self._asker is None:
             own = {"maps": self.settings.maps} if self.settings.maps else {}
             kept = {"counters": str(self._memories.folder / "counters")} if self._memories else {}
-            self._asker = POLLERS[self.settings.protocol]({**kept, **self.settings.options, **own})
+            implied = address_options(self.settings.protocol, self.settings.url)
+            self._asker = POLLERS[self.settings.protocol]({**implied, **kept, **self.settings.options, **own})
         return self._asker
 
     async def _own(self, link: Link, visits: Iterable[Coroutine[None, None, None]]) -> None:

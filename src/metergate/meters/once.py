@@ -11,6 +11,7 @@ from metergate.errors import ConfigError, NoAnswer, Unsupported
 from metergate.links import Link, open_link
 from metergate.links.stick import stick_options
 from metergate.meters.driver import Line, Listener
+from metergate.meters.options import address_options
 from metergate.meters.pollers import POLLERS, Poller, Target
 from metergate.meters.translate import Translator
 from metergate.meters.usual import usual_address
@@ -44,7 +45,7 @@ async def ask_once(
     _known(protocol)
     if protocol not in POLLERS:
         raise Unsupported(f"a meter of {protocol} speaks by itself and cannot be asked")
-    poller = POLLERS[protocol](options)
+    poller = POLLERS[protocol]({**address_options(protocol, url), **options})
     return await _opened(url, protocol, patience, lambda link: _ask(link, work(poller)))
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 
 from metergate.errors import ConfigError
+from metergate.links.address import Address
 
 WHOLE, NUMBER, TEXT, SWITCH, ANY = "a whole number", "a number", "a text in quotes", "true or false", "anything"
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -122,7 +123,10 @@ OPTIONS: dict[str, Table] = {
         **_LEARN,
     },
     "dlms-hdlc": _DLMS,
-    "dlms-wrapper": _DLMS,
+    "dlms-wrapper": {
+        **_DLMS,
+        "datagrams": (SWITCH, "true: UDP, so that what is lost is asked again; by default with a udp:// address"),
+    },
 }
 """Options by protocol; those of a listener and of a poller alike."""
 
@@ -140,6 +144,11 @@ EVENTS = ("dlt645", "dlt698", "gdw376", "iec62056-21", "dlms-hdlc", "dlms-wrappe
 """Protocols whose meters have an event log that can be read."""
 BROADCAST = ("dlt645", "dlt645-1997", "dlt698", "mbus")
 """Protocols that can tell the time to all meters of a line at once."""
+
+
+def address_options(protocol: str, url: str) -> dict[str, object]:
+    """Options that follow from a line's address."""
+    return {"datagrams": True} if protocol == "dlms-wrapper" and Address.parse(url).scheme == "udp" else {}
 
 
 def check_option(protocol: str, name: str, value: object) -> None:

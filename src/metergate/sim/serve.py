@@ -12,6 +12,7 @@ from metergate.errors import ConfigError, LinkError
 from metergate.links import Link, open_link
 from metergate.links.address import Address
 from metergate.links.tcp import Listener, listen
+from metergate.links.udp import UdpLink
 from metergate.sim.bank import Bank as Answering
 from metergate.sim.clock import SimClock
 from metergate.sim.household import Household
@@ -75,7 +76,8 @@ def bank_of(spec: MeterSpec, now: datetime, speed: float, seed: int) -> Bank:
 
 
 async def serve(spec: MeterSpec, bank: Bank, port: str, tell: Callable[[str], None]) -> None:
-    """Until cancelled. `tcp://host:port` listens there (port 0: any free one); other addresses are opened.
+    """Until cancelled. `tcp://host:port` listens there and `udp://:port?bind=host` takes datagrams (port 0: any free
+    one); other addresses are opened.
 
     `tell` is given the address at which the meter can be reached. LinkError if the port cannot be had.
     """
@@ -86,8 +88,13 @@ async def serve(spec: MeterSpec, bank: Bank, port: str, tell: Callable[[str], No
         await _listen(address, talk, tell)
         return
     link = await open_link(port if "://" in port or _is_device(port) else f"pty://{_absolute(port)}")
-    tell(port)
+    tell(_called(link, address) if isinstance(link, UdpLink) and not address.host else port)
     await talk(link)
+
+
+def _called(link: UdpLink, address: Address) -> str:
+    """How a socket that takes datagrams is called from this machine, or from where it is bound."""
+    return f"udp://{address.settings.get('bind', '127.0.0.1')}:{link.port}"
 
 
 def _is_device(port: str) -> bool:

@@ -1,18 +1,20 @@
-"""Asking meters of DLMS/COSEM, over HDLC and over the TCP wrapper."""
+"""Asking meters of DLMS/COSEM, over HDLC and over the wrapper on TCP or UDP."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from metergate.errors import ConfigError, MetergateError, NoAnswer, Refused
 from metergate.meters.counters import CounterFile
+from metergate.meters.pollers import dlms_datagrams as datagrams
 from metergate.meters.pollers.base import Poller, Target, answered
 from metergate.meters.pollers.dlms_keys import CLIENTS, address_of, key_set, signing_key, verifying_key
 from metergate.model import (
@@ -62,6 +64,7 @@ class _Meter:
     heard: Heard = field(default_factory=Heard)
     known: Known = field(default_factory=Known)
     title: bytes = b""
+    ids: Iterator[int] = field(default_factory=lambda: cycle(range(datagrams.IDS)))
 
 
 class DlmsPoller(Poller):
@@ -75,13 +78,14 @@ class DlmsPoller(Poller):
     hex), `general`, `dedicated`, `counters` (folder), `counter` (name of the meter's counter of us, 0-0:43.1.0),
     `timezone` (of meters that tell none), `inverted` (their deviation has the other sign), `profile` (1-0:99.1.0),
     `events` (0-0:99.98.0), `freeze` (the profile that takes a row, 1-0:98.1.0, or the script that runs, as
-    9/0-0:10.0.1/1), `timeout` (seconds).
+    9/0-0:10.0.1/1), `timeout` (seconds), `datagrams` (the wrapper on UDP: what is lost is asked again).
     """
 
     def __init__(self, options: Options, name: str = "dlms-hdlc") -> None:
         self._name, self._options = name, options
         zone = options.get("timezone")
         self._zone = Zone(ZoneInfo(str(zone)) if zone else None, options.get("inverted") is True)
+        self._datagrams = name == "dlms-wrapper" and options.get("datagrams") is True
         self._profile = Obis.parse(str(options.get("profile", "1-0:99.1.0")))
         self._freezes = str(options.get("freeze", "1-0:98.1.0"))
         self._events = Obis.parse(str(options.get("events", "0-0:99.98.0")))
@@ -204,14 +208,18 @@ class DlmsPoller(Poller):
         door, known = self._entrance(target), self._known(target)
         number, device, physical = address_of(target.address, door.mechanism)
         if door.counted and door.counter.last == 0 and door.counters:
-            yield from recover(self._transport(CLIENTS[Mechanism.NONE], device, physical), door)
-        client = Client(self._transport(number, device, physical), door)
+            public = self._transport(CLIENTS[Mechanism.NONE], device, physical)
+            yield from datagrams.again(lambda: recover(public, door)) if self._datagrams else recover(public, door)
+        way = self._transport(number, device, physical)
+        client = datagrams.DatagramClient(way, door, known.ids) if self._datagrams else Client(way, door)
         yield from client.associate()
         known.title = client.meter_title
         return client
 
     def _transport(self, number: int, device: int, physical: int | None) -> Transport:
         given = self._options.get("timeout")
+        if self._datagrams:
+            return datagrams.Link(number, device, float(str(given)) if given else wrapper.Settings().timeout)
         if self._name == "dlms-wrapper":
             return wrapper.Link(number, device, wrapper.Settings(float(str(given))) if given else None)
         return hdlc.Link(number, Address(device, physical), hdlc.Settings(float(str(given))) if given else None)

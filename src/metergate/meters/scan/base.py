@@ -16,13 +16,14 @@ Tell = Callable[[str, int, int], None]
 class Scope:
     """Where to look. `first` and `last` bound numbered addresses (M-Bus primary, Modbus units); `timeout`: seconds to
     wait for an answer, None: what the protocol needs on an ordinary line; `secondary`: also search M-Bus by number;
-    `echo`: the adapter repeats what is sent."""
+    `echo`: the adapter repeats what is sent; `datagrams`: the line is UDP."""
 
     first: int = 1
     last: int = 247
     timeout: float | None = None
     secondary: bool = True
     echo: bool = False
+    datagrams: bool = False
 
     def wait(self, usual: float) -> float:
         """Seconds to wait where a protocol usually waits `usual`."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import cycle
 
 from metergate.errors import MetergateError, NoAnswer, Refused
+from metergate.meters.pollers import dlms_datagrams as datagrams
 from metergate.meters.scan.base import Hit, Survey
 from metergate.model import Obis
 from metergate.wire.base import Dialogue
 from metergate.wire.dlms.apdu import Attribute
 from metergate.wire.dlms.client import Client, Entrance
-from metergate.wire.dlms.transport import Transport
 from metergate.wire.dlms.wrapper import client as wrapper
 from metergate.wire.hdlc import client as hdlc
 from metergate.wire.hdlc.address import Address
@@ -36,19 +37,26 @@ def probe_hdlc(survey: Survey) -> Dialogue[None]:
             break
         address = str(MANAGEMENT) if physical is None else f"{MANAGEMENT}:{physical}"
         survey.tell(f"server {address}", done, len(PHYSICAL))
-        yield from _visit(survey, hdlc.Link(PUBLIC, Address(MANAGEMENT, physical), settings), HDLC, address)
+        link = hdlc.Link(PUBLIC, Address(MANAGEMENT, physical), settings)
+        yield from _visit(survey, Client(link, Entrance()), HDLC, address)
     survey.tell("servers", len(PHYSICAL), len(PHYSICAL))
 
 
 def probe_wrapper(survey: Survey) -> Dialogue[None]:
-    """See `Probe`. Over TCP, where a connection is one meter's."""
-    link = wrapper.Link(PUBLIC, MANAGEMENT, wrapper.Settings(survey.scope.wait(5.0)))
-    yield from _visit(survey, link, WRAPPER, str(MANAGEMENT))
+    """See `Probe`. Over TCP, where a connection is one meter's, or UDP."""
+    wait, address = survey.scope.wait(5.0), str(MANAGEMENT)
+    if survey.scope.datagrams:
+        way = datagrams.Link(PUBLIC, MANAGEMENT, wait)
+        client = datagrams.DatagramClient(way, Entrance(), cycle(range(datagrams.IDS)))
+        yield from _visit(survey, client, WRAPPER, address)
+        return
+    link = wrapper.Link(PUBLIC, MANAGEMENT, wrapper.Settings(wait))
+    yield from _visit(survey, Client(link, Entrance()), WRAPPER, address)
 
 
-def _visit(survey: Survey, link: Transport, protocol: str, address: str) -> Dialogue[None]:
+def _visit(survey: Survey, client: Client, protocol: str, address: str) -> Dialogue[None]:
     """Associate, ask who it is and whether it tells its energy, release."""
-    client, nameless = Client(link, Entrance()), f"dlms-{address.replace(':', '-')}"
+    nameless = f"dlms-{address.replace(':', '-')}"
     try:
         yield from client.associate()
     except NoAnswer:

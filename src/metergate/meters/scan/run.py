@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from metergate.errors import LinkError, MetergateError
 from metergate.links import Link, open_link
@@ -39,7 +40,8 @@ async def scan(
                 continue
             seen.add((protocol, where))
             mine = surveys.setdefault(where, Survey())
-            mine.scope, mine.tell = survey.scope, survey.tell
+            udp = Address.parse(where).scheme == "udp"
+            mine.scope, mine.tell = replace(survey.scope, datagrams=udp), survey.tell
             await _hold(await open_link(where), protocol, probe, mine)
 
 

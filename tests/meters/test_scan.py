@@ -1,7 +1,9 @@
 """Looking for meters on lines with several of them: all are found, each with an address at which it can be read."""
 
 import asyncio
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +14,7 @@ from dialogues import Talk
 from mbusbus import Bus, heat
 from metergate.config import load_gateway
 from metergate.errors import NoAnswer
+from metergate.gateway.settings import Settings as GatewaySettings
 from metergate.links.tcp import listen
 from metergate.meters.map import MeterMap, load_maps
 from metergate.meters.pollers import POLLERS, Target
@@ -32,7 +35,7 @@ from metergate.wire.dlms.security import KeySet
 from metergate.wire.dlms.server import Admission, Identity, Server, over_wrapper
 from metergate.wire.dlt645 import Meter as Dlt645Meter
 from metergate.wire.hdlc.server import Station
-from metergate.wire.modbus import RTU
+from metergate.wire.modbus import RTU, TCP
 from metergate.wire.modbus.meter import Meter as ModbusMeter
 from metergate.wire.modbus.points import Point
 
@@ -229,6 +232,41 @@ def test_a_unit_that_never_complains() -> None:
     assert hit.map == one.name
 
 
+@pytest.mark.parametrize("name", MODBUS)
+def test_a_unit_that_is_silent_where_it_has_no_register_is_there(name: str) -> None:
+    """Whatever known model it is: also of those that have no register 0."""
+    line = [Mute(3, MODBUS[name].point, shows, strict=True)]
+    assert [hit.address for hit in look("modbus", line, Scope(first=2, last=4, timeout=0.01)).hits] == ["3"]
+
+
+def test_silent_units_are_asked_last_and_only_if_wanted() -> None:
+    name = next(name for name, one in MODBUS.items() if all(point.address for point in one.point))
+    line: list[Responder] = [Mute(2, MODBUS[name].point, shows, strict=True), modbus(4, "eastron_sdm630_modbus")]
+    told: list[str] = []
+    survey = Survey(Scope(last=4, timeout=0.01), lambda what, done, of: told.append(what))
+    Talk(line).run(PROBES["modbus"](survey))
+    assert [hit.address for hit in survey.hits] == ["4", "2"]
+    assert told == ["unit 1", "unit 2", "unit 3", "unit 4", "silent unit 1", "silent unit 2", "silent unit 3"]
+    quick = look("modbus", line, Scope(last=4, timeout=0.01, thorough=False))
+    assert [hit.address for hit in quick.hits] == ["4"]
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6])
+def test_an_exception_is_an_answer(code: int) -> None:
+    """Whatever it complains of; its registers are none that are known."""
+    meter = ModbusMeter(3, (), shows)
+    meter.trouble.failing = {(function, 0): code for function in (3, 4)}
+    (hit,) = look("modbus", [meter], Scope(first=2, last=4, timeout=0.01)).hits
+    assert (hit.address, hit.sure) == ("3", False)
+
+
+@pytest.mark.parametrize("code", [10, 11])
+def test_a_gateway_that_says_nobody_is_there_is_believed(code: int) -> None:
+    meter = ModbusMeter(3, (), shows, TCP, strict=True)
+    meter.trouble.failing = {(function, at): code for function in (3, 4) for at in range(65536)}
+    assert not look("modbus-tcp", [meter], Scope(first=3, last=3, timeout=0.01)).hits
+
+
 def test_a_unit_of_no_known_model(tmp_path: Path) -> None:
     odd = ModbusMeter(7, (Point("level", 17),), lambda point, now: Decimal(3))
     survey = look("modbus", [odd], Scope(first=7, last=7, timeout=0.01))
@@ -296,14 +334,96 @@ def test_speeds() -> None:
     assert at_speed("tcp://a:1", "mbus", 300) == "tcp://a:1"
 
 
+def written(surveys: dict[str, Survey], folder: Path) -> tuple[str, GatewaySettings]:
+    """The file, and what a gateway makes of it."""
+    file = folder / "gateway.toml"
+    file.write_text(settings(surveys))
+    return file.read_text(), load_gateway(file)
+
+
+def of(*hits: Hit, scope: Scope | None = None) -> Survey:
+    survey = Survey(scope or Scope())
+    for hit in hits:
+        survey.found(hit)
+    return survey
+
+
+ODD = Hit("dlt645", "202611000001", "202611000001", 'with "quotes"\nand an end')
+WATER = Hit("cjt188", "11223344556677", "10:11223344556677", "water")
+UNSURE = Hit("modbus", "modbus-7", "7", "unknown meter", note="give its map", sure=False)
+
+
 def test_two_protocols_on_one_line(tmp_path: Path) -> None:
-    survey = Survey()
-    survey.found(Hit("dlt645", "202611000001", "202611000001", 'with "quotes"\nand an end'))
-    survey.found(Hit("cjt188", "11223344556677", "10:11223344556677", "water"))
-    file = tmp_path / "gateway.toml"
-    file.write_text(settings({"/dev/ttyUSB0": survey}))
-    assert [(line.protocol, len(line.meter)) for line in load_gateway(file).line] == [("dlt645", 1)]
-    assert '# protocol = "cjt188"' in file.read_text()
+    text, gateway = written({"/dev/ttyUSB0": of(ODD, WATER)}, tmp_path)
+    assert [(line.protocol, len(line.meter)) for line in gateway.line] == [("dlt645", 1)]
+    assert '# protocol = "cjt188"' in text
+    assert text.startswith(
+        "# Meters of several protocols or speeds answer on this line: 1 of dlt645 (/dev/ttyUSB0), 1 of cjt188"
+    )
+    assert "need a line of their own" in text
+
+
+def test_the_protocol_with_most_meters_that_can_be_read_is_in_force(tmp_path: Path) -> None:
+    text, gateway = written({"/dev/ttyUSB0": of(UNSURE, replace(UNSURE, id="modbus-8"), ODD)}, tmp_path)
+    assert [(line.protocol, [meter.id for meter in line.meter]) for line in gateway.line] == [("dlt645", [ODD.id])]
+    assert '# protocol = "modbus"' in text
+
+
+def test_two_speeds_of_one_line(tmp_path: Path) -> None:
+    """A port is opened once; another port is another line."""
+    slow, fast, other = (f"/dev/ttyUSB{port}?baud={baud}&format=8E1" for port, baud in ((0, 300), (0, 2400), (1, 2400)))
+    meters = [Hit("mbus", f"1000000{number}", str(number), "heat") for number in range(4)]
+    found = {slow: of(meters[0]), fast: of(meters[1], meters[2]), other: of(meters[3])}
+    text, gateway = written(found, tmp_path)
+    assert [(line.url, len(line.meter)) for line in gateway.line] == [(fast, 2), (other, 1)]
+    assert f'# url = "{slow}"' in text
+
+
+def test_the_commented_block_holds_once_it_is_put_in_place(tmp_path: Path) -> None:
+    text, _ = written({"/dev/ttyUSB0": of(ODD, WATER, UNSURE)}, tmp_path)
+    blocks = text.split("# instead of the block above:\n")
+    assert len(blocks) == 3
+    for block, hit in zip(blocks[1:], (WATER, UNSURE), strict=True):
+        file = tmp_path / "other.toml"
+        file.write_text("\n".join(re.sub("^# ?", "", line) for line in block.splitlines()))
+        (line,) = load_gateway(file).line
+        assert (line.protocol, [meter.id for meter in line.meter]) == (hit.protocol, [hit.id] if hit.sure else [])
+
+
+def test_how_the_line_was_searched_is_how_it_is_read(tmp_path: Path) -> None:
+    _, gateway = written({"/dev/ttyUSB0": of(ODD, scope=Scope(timeout=2.5, echo=True))}, tmp_path)
+    assert gateway.line[0].echo
+    assert gateway.line[0].spare == 2.5
+    _, gateway = written({"/dev/ttyUSB0": of(ODD, scope=Scope(timeout=0.5))}, tmp_path)
+    assert not gateway.line[0].echo
+    assert gateway.line[0].spare == 0.0
+
+
+def test_every_protocol_finds_its_own_meters_among_those_of_others(tmp_path: Path) -> None:
+    """One pair of wires with meters of five protocols."""
+    hdlc, _ = dlms_meter("dlms-hdlc")
+    own = {
+        "dlt645": "202611000001",
+        "cjt188": "11223344556677",
+        "mbus": "10000001",
+        "modbus": "modbus-3",
+        "dlms-hdlc": "10000001",
+    }
+    wire = Wire(
+        energy(own["dlt645"]),
+        cjt(0x10, own["cjt188"]),
+        Bus(heat(own["mbus"], 5)),
+        modbus(3, "eastron_sdm630_modbus"),
+        hdlc,
+    )
+    survey = Survey(Scope(last=12, timeout=0.01))
+    for protocol in own:
+        Talk([wire]).run(PROBES[protocol](survey))
+    assert {hit.protocol: hit.id for hit in survey.hits} == own
+    assert len(survey.hits) == len(own)
+    text, gateway = written({"/dev/ttyUSB0": survey}, tmp_path)
+    assert len(gateway.line) == 1
+    assert text.count("# instead of the block above:") == 4
 
 
 @pytest.mark.anyio

@@ -27,6 +27,7 @@ def scan(
     last: int = 247,
     timeout: float | None = None,
     secondary: bool = True,
+    thorough: bool = True,
     echo: bool = False,
     output: Path | None = None,
 ) -> None:
@@ -56,6 +57,9 @@ def scan(
         How long to wait for each answer, seconds; without it as long as the protocol needs.
     secondary
         Also search M-Bus by number, which takes longer and finds meters that share an address.
+    thorough
+        Also ask Modbus units that keep silent for everything that a known model has, which takes longer and finds
+        those that say nothing where they have no register.
     echo
         The adapter repeats what is sent.
     output
@@ -63,7 +67,7 @@ def scan(
     """
     from metergate.meters.scan import Scope
 
-    scope = Scope(first, last, timeout, secondary, echo)
+    scope = Scope(first, last, timeout, secondary, echo, thorough=thorough)
     surveys: dict[str, Survey] = {}
     try:
         with suppress(KeyboardInterrupt):

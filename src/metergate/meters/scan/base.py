@@ -16,7 +16,8 @@ Tell = Callable[[str, int, int], None]
 class Scope:
     """Where to look. `first` and `last` bound numbered addresses (M-Bus primary, Modbus units); `timeout`: seconds to
     wait for an answer, None: what the protocol needs on an ordinary line; `secondary`: also search M-Bus by number;
-    `echo`: the adapter repeats what is sent; `datagrams`: the line is UDP."""
+    `thorough`: also ask silent Modbus units for all that the known models have; `echo`: the adapter repeats what is
+    sent; `datagrams`: the line is UDP."""
 
     first: int = 1
     last: int = 247
@@ -24,6 +25,7 @@ class Scope:
     secondary: bool = True
     echo: bool = False
     datagrams: bool = False
+    thorough: bool = True
 
     def wait(self, usual: float) -> float:
         """Seconds to wait where a protocol usually waits `usual`."""

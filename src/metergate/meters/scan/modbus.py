@@ -1,12 +1,16 @@
 """Units of Modbus, and which of the known models each may be.
 
+A unit is there that answers anything, be it with an exception. All are asked for register 0 first; then those that kept
+silent for what the known models have, since there are some that say nothing where they have no register.
+
 Meters seldom tell who they are. A model is possible if all its voltages and frequencies are where its map says, and
 have values that a mains has; of those the one wins of whose registers the unit has most, and most that are not 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -37,21 +41,52 @@ def probe_tcp(survey: Survey) -> Dialogue[None]:
     yield from _sweep(survey, TCP)
 
 
+Place = tuple[int, int, int]
+"""Function, address of the first register, how many."""
+FIRST: tuple[Place, ...] = ((3, 0, 1), (4, 0, 1))
+
+
+def knocks(maps: Iterable[MeterMap]) -> list[Place]:
+    """The fewest places of which every model has one, those of many models first."""
+    left = [held for one in maps if (held := {place for point in one.point for place in point.places})]
+    found: list[Place] = []
+    while left:
+        times = Counter(place for held in left for place in held)
+        best = max(times, key=lambda place: (times[place], -place[1], place))
+        found.append(best)
+        left = [held for held in left if best not in held]
+    return found
+
+
 def _sweep(survey: Survey, framing: str) -> Dialogue[None]:
     scope = survey.scope
-    for unit in range(scope.first, scope.last + 1):
-        survey.tell(f"unit {unit}", unit - scope.first, scope.last - scope.first + 1)
-        knock = Reader(unit, Settings(framing, scope.wait(0.3), tries=1, flush=0.0))
-        if (yield from _there(knock)):
+    units = range(scope.first, scope.last + 1)
+    silent = yield from _pass(survey, framing, units, FIRST, "unit")
+    if scope.thorough:
+        yield from _pass(survey, framing, silent, knocks(load_maps().values()), "silent unit")
+
+
+def _pass(
+    survey: Survey, framing: str, units: Sequence[int], places: Iterable[Place], what: str
+) -> Dialogue[list[int]]:
+    """The units that say nothing to these questions."""
+    scope, silent = survey.scope, list[int]()
+    for done, unit in enumerate(units):
+        survey.tell(f"{what} {unit}", done, len(units))
+        knock = Settings(framing, scope.wait(0.3), tries=1, flush=0.0)
+        if (yield from _there(unit, knock, places)):
             asking = Reader(unit, Settings(framing, scope.wait(1.0), tries=2, flush=min(0.3, scope.wait(0.3))))
             survey.found((yield from _hit(survey, asking, "modbus" if framing == RTU else "modbus-tcp")))
+        else:
+            silent.append(unit)
+    return silent
 
 
-def _there(asking: Reader) -> Dialogue[bool]:
-    """Whether anything answers, be it with an exception."""
-    for function in (3, 4):
+def _there(unit: int, settings: Settings, places: Iterable[Place]) -> Dialogue[bool]:
+    """Whether anything answers, be it with an exception. A late answer to another question will do."""
+    for place in places:
         try:
-            yield from asking.registers(function, 0, 1)
+            yield from Reader(unit, settings).registers(*place)
         except ApplicationError:
             return True
         except NoAnswer:

@@ -54,7 +54,10 @@ class Job(models.Model):
 
 
 class Order(models.Model):
-    """One order to one meter. Its id goes with it to the gateway, which carries it out once however often it comes."""
+    """One order to one meter. Its id goes with it to the gateway, which carries it out once however often it comes.
+
+    `register`, `begin` and `end`: what to fetch of what the meter stored; empty for orders that fetch nothing such.
+    """
 
     class State(models.TextChoices):
         """How far it is."""
@@ -69,6 +72,9 @@ class Order(models.Model):
     job = models.ForeignKey(Job, models.CASCADE, related_name="orders")
     meter = models.ForeignKey(Meter, models.PROTECT, related_name="orders")
     act = models.CharField(max_length=12)
+    register = models.CharField(max_length=48, blank=True)
+    begin = models.DateTimeField(null=True, blank=True)
+    end = models.DateTimeField(null=True, blank=True)
     gateway = models.CharField(max_length=64, blank=True)
     line = models.CharField(max_length=64, blank=True)
     rank = models.PositiveIntegerField(default=0)

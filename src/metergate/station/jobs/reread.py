@@ -1,6 +1,7 @@
 """Reading again what is missing: at some times of day, for the last days, where most is missing first.
 
-A read brings what a meter shows now, and from a collector what its log has kept; what nobody kept stays missing.
+Meters that store their values are asked for exactly what is missing. Of others a read brings what they show now, and
+from a collector what its log has kept; what nobody kept stays missing.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from metergate.model import Outcome
 from metergate.station.archive.models import Channel, Estate, Installation, Register
 from metergate.station.collect import history, missing
 from metergate.station.collect.periods import midnight
-from metergate.station.jobs import services
+from metergate.station.collect.series import Series
+from metergate.station.jobs import services, stored
 from metergate.station.jobs.models import Job, Order, Round
+from metergate.station.jobs.stored import Span, Wanted
 
 TIMES = (time(0, 5), time(1), time(3), time(6), time(12), time(18))
 """When it is looked, in the estate's zone."""
@@ -33,11 +36,12 @@ QUARTER = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """How many quarter-hours and day freezes of a meter are missing."""
+    """How many quarter-hours and day freezes of a meter are missing, and from when to when."""
 
     meter: str
     quarters: int
     freezes: int
+    wanted: Wanted
 
 
 def due(estate: Estate, now: datetime) -> datetime:
@@ -82,8 +86,11 @@ def do(estate: Estate, at: datetime, now: datetime) -> Round:
             quarters=sum(gap.quarters for gap in found),
             freezes=sum(gap.freezes for gap in found),
         )
-        if meters := _in_order(_worth_asking(found, now))[:MOST]:
-            row.job = services.begin(Job.Kind.REREAD, meters, _("Read again what is missing"), estate=estate)
+        if asked := _in_order(_worth_asking(found, now))[:MOST]:
+            spans = stored.spans((gap.wanted for gap in asked), now - timedelta(days=DAYS))
+            meters = [gap.meter for gap in asked]
+            title = _("Read again what is missing")
+            row.job = services.begin(Job.Kind.REREAD, meters, title, estate=estate, spans=spans)
             row.save(update_fields=["job"])
     return row
 
@@ -107,31 +114,37 @@ def _gaps(
     for register in registers:
         mine, begun = series[register.pk], since[register.meter_id]
         first = mine.index(max(begun, nights[0]) - timedelta(seconds=1)) + 1
-        silent = np.count_nonzero(mine.quality[first : mine.index(now - QUARTER) + 1] == 0)
-        quarters = -(-int(silent) * register.period_s // 900)
-        freezes = sum(begun <= night and not mine.quality[mine.index(night)] for night in nights)
-        if quarters or freezes:
-            yield Gap(register.meter_id, quarters, freezes)
+        silent = first + np.flatnonzero(mine.quality[first : mine.index(now - QUARTER) + 1] == 0)
+        quarters = -(-len(silent) * register.period_s // 900)
+        frozen = [mine.index(night) for night in nights if begun <= night and not mine.quality[mine.index(night)]]
+        if missed := sorted({*silent.tolist(), *frozen}):
+            wanted = Wanted(register.meter_id, _pieces(register, mine, missed), _pieces(register, mine, frozen))
+            yield Gap(register.meter_id, quarters, len(frozen), wanted)
+
+
+def _pieces(register: Register, mine: Series, places: Sequence[int]) -> list[Span]:
+    """These places of the grid, those side by side as one piece."""
+    step = timedelta(seconds=mine.period_s)
+    runs = np.split(np.array(places, int), np.flatnonzero(np.diff(places) > 1) + 1) if places else []
+    return [
+        Span(register.obis, mine.start + int(run[0]) * step, mine.start + (int(run[-1]) + 1) * step) for run in runs
+    ]
 
 
 def _worth_asking(found: Iterable[Gap], now: datetime) -> list[Gap]:
     """Not meters that speak by themselves only, as an order of the last days found out."""
-    deaf = set(
-        Order.objects.filter(outcome=Outcome.UNSUPPORTED.value, ended__gt=now - timedelta(days=DAYS)).values_list(
-            "meter", flat=True
-        )
-    )
+    unheard = Order.objects.filter(outcome=Outcome.UNSUPPORTED.value, ended__gt=now - timedelta(days=DAYS), register="")
+    deaf = set(unheard.values_list("meter", flat=True))
     return [gap for gap in found if gap.meter not in deaf]
 
 
-def _in_order(found: Sequence[Gap]) -> list[str]:
-    """Meters; those of the collector or line with most gaps first, there those with most."""
+def _in_order(found: Sequence[Gap]) -> list[Gap]:
+    """Those of the collector or line with most gaps first, there those with most."""
     rows = Channel.objects.current().exclude(meter=None).values_list("meter", "collector", "line")
     wires = {meter: collector or line for meter, collector, line in rows}
     whole: Counter[str | None] = Counter()
     for gap in found:
         whole[wires.get(gap.meter)] += gap.quarters + gap.freezes
-    ranked = sorted(
+    return sorted(
         found, key=lambda gap: (-whole[wires.get(gap.meter)], wires.get(gap.meter) or "", -gap.quarters, gap.meter)
     )
-    return [gap.meter for gap in ranked]

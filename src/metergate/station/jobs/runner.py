@@ -54,10 +54,12 @@ class Answers:
 
 def message(host: Host, group: str, order: Order, now: datetime) -> Out:
     """What tells an order to its gateway."""
+    span = services.span_of(order)
+    what = (DataType.STRING, str(span)) if span else (DataType.BOOLEAN, True)
     metrics = (
-        Metric(f"Cmd/{order.act}", type=DataType.BOOLEAN, value=True),
+        Metric(f"Cmd/{order.act}", type=what[0], value=what[1]),
         Metric("Cmd/id", type=DataType.STRING, value=order.pk),
-        Metric("Cmd/expires", type=DataType.DATETIME, value=ms(order.expires or now + services.LIFE)),
+        Metric("Cmd/expires", type=DataType.DATETIME, value=ms(order.expires or now + services.life(order))),
     )
     return host.command((level(group), level(order.gateway), level(order.meter.identity)), metrics, now)
 

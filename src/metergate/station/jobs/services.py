@@ -16,17 +16,21 @@ from metergate.publish.base import level
 from metergate.station.archive.models import Channel, Estate, Meter
 from metergate.station.collect.models import Presence
 from metergate.station.jobs.models import Job, Order
+from metergate.station.jobs.stored import Span
 from metergate.station.staff.models import Operator
 
 AT_ONCE = 4
 """Orders under way on a line."""
 LIFE = timedelta(seconds=60)
 """How long an order waits for its answer."""
+LONG_LIFE = timedelta(minutes=15)
+"""How long one for a profile does: days of it take minutes on a slow line."""
 AGAIN = timedelta(seconds=10)
 """After which it is told to the gateway again, under the same id."""
 MOST = 100_000
 """Meters of a job."""
 _ACTS = {Job.Kind.READ_NOW: "read-now", Job.Kind.SET_CLOCK: "set-clock", Job.Kind.REREAD: "read-now"}
+_PROFILE = "read-profile"
 _OPEN = (Order.State.WAITING, Order.State.SENT)
 
 
@@ -49,12 +53,19 @@ def begin(
     by: Operator | None = None,
     estate: Estate | None = None,
     reason: str = "",
+    spans: Mapping[str, Span] | None = None,
 ) -> Job:
-    """Make a job that gives an order to each of these meters (ids), in this order. Nothing is sent yet."""
+    """Make a job that gives an order to each of these meters (ids), in this order. Nothing is sent yet.
+
+    `spans`: meters of which what they stored is to be fetched instead.
+    """
     wanted = list(dict.fromkeys(meters))[:MOST]
     job = Job.objects.create(kind=kind, title=title[:200], asked_by=by, estate=estate, reason=reason[:200])
     wires = _wires(wanted)
     rows = [_order(job, meter, rank, *wires.get(meter, ("", ""))) for rank, meter in enumerate(wanted)]
+    for row in rows:
+        if span := (spans or {}).get(row.meter_id):
+            row.act, row.register, row.begin, row.end = _PROFILE, span.register, span.begin, span.end
     Order.objects.bulk_create(rows, batch_size=2000)
     Job.objects.filter(pk=job.pk).update(whole=len(rows))
     settle(timezone.now())
@@ -81,6 +92,18 @@ def _order(job: Job, meter: str, rank: int, gateway: str, line: str) -> Order:
         made.state, made.ended = Order.State.FAILED, job.made
         made.outcome, made.text = Outcome.REFUSED.value, _("nobody knows on which line this meter is")
     return made
+
+
+def span_of(order: Order) -> Span | None:
+    """What an order fetches of what its meter stored."""
+    if order.begin is None or order.end is None:
+        return None
+    return Span(order.register, order.begin, order.end)
+
+
+def life(order: Order) -> timedelta:
+    """How long it waits for its answer."""
+    return LONG_LIFE if order.register else LIFE
 
 
 def cancel(job: Job) -> None:
@@ -135,7 +158,7 @@ def _again(now: datetime) -> list[Order]:
     rows = list(Order.objects.filter(state=Order.State.SENT, told__lte=now - AGAIN).select_related("meter"))
     for row in rows:
         row.told = now
-        row.expires = row.expires if row.expires and row.expires > now else now + LIFE
+        row.expires = row.expires if row.expires and row.expires > now else now + life(row)
     Order.objects.bulk_update(rows, ("told", "expires"), batch_size=500)
     return rows
 
@@ -155,7 +178,7 @@ def _fresh(now: datetime) -> list[Order]:
                 found.append(row)
                 free -= 1
     for row in found:
-        row.state, row.sent, row.told, row.expires = Order.State.SENT, now, now, now + LIFE
+        row.state, row.sent, row.told, row.expires = Order.State.SENT, now, now, now + life(row)
     Order.objects.bulk_update(found, ("state", "sent", "told", "expires"))
     return found
 
@@ -189,6 +212,9 @@ def _state(job: Job) -> str:
     return Job.State.CANCELLED if job.cancel_asked else Job.State.DONE
 
 
-def failed_meters(job: Job) -> list[str]:
-    """The meters to which an order came to nothing, in the order of the job."""
-    return list(job.orders.filter(state=Order.State.FAILED).order_by("rank").values_list("meter", flat=True))
+def failed(job: Job) -> tuple[list[str], dict[str, Span]]:
+    """The meters to which an order came to nothing, in the order of the job, and what was to be fetched of those that
+    did not answer; the others do not have it."""
+    rows = list(job.orders.filter(state=Order.State.FAILED).order_by("rank"))
+    silent = {row.meter_id: span_of(row) for row in rows if row.outcome == Outcome.NO_ANSWER.value}
+    return [row.meter_id for row in rows], {meter: span for meter, span in silent.items() if span}

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from metergate.station.collect import missing
+from metergate.station.jobs import services
 from metergate.station.jobs.models import Job, Order
 from metergate.station.web.tables import Column, Filter, Rows, Table, Words
 from metergate.station.web.tables.cells import meter_cell, room_link
@@ -41,6 +42,19 @@ def _took(row: Order) -> Decimal | None:
     return Decimal((row.ended - row.sent) // timedelta(milliseconds=1)).scaleb(-3)
 
 
+def _asked(row: Order) -> SafeString | str:
+    """What was ordered, in words."""
+    span = services.span_of(row)
+    if span is None:
+        return str(_ACTS.get(row.act, row.act))
+    return format_html(
+        "{} <code>{}</code> {} – {}", _("Profile"), span.register, *map(when, (span.begin, span.end), ("j M H:i",) * 2)
+    )
+
+
+_ACTS = {"read-now": Job.Kind.READ_NOW.label, "set-clock": Job.Kind.SET_CLOCK.label}
+
+
 def _matching(found: Rows, text: str) -> Rows:
     return found.filter(Q(meter__serial__icontains=text) | Q(text__icontains=text) | Q(line__icontains=text))
 
@@ -60,6 +74,18 @@ ORDERS = Table(
             ("meter__serial",),
         ),
         Column("room", _("Room"), _room, (("room", lambda row: row.point.room.number if row.point else ""),)),
+        Column(
+            "order",
+            _("Order"),
+            _asked,
+            (
+                ("order", lambda row: row.act),
+                ("register", lambda row: row.register),
+                ("begin", lambda row: row.begin),
+                ("end", lambda row: row.end),
+            ),
+            ("act", "rank"),
+        ),
         Column(
             "state",
             _("State"),

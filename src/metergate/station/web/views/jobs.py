@@ -192,8 +192,8 @@ def again(request: HttpRequest, pk: str) -> HttpResponse:
     """A new job of what failed."""
     row = get_object_or_404(Job, pk=pk)
     assert isinstance(request.user, Operator)
-    wanted = services.failed_meters(row)
+    wanted, spans = services.failed(row)
     kind = Job.Kind.SET_CLOCK if row.kind == Job.Kind.SET_CLOCK else Job.Kind.READ_NOW
     title = f"{Job.Kind(kind).label}: {len(wanted)}"
-    made = services.begin(kind, wanted, title, by=request.user, estate=row.estate, reason=row.reason)
+    made = services.begin(kind, wanted, title, by=request.user, estate=row.estate, reason=row.reason, spans=spans)
     return redirect("job", made.pk)

@@ -236,18 +236,20 @@ def test_a_unit_that_never_complains() -> None:
 def test_a_unit_that_is_silent_where_it_has_no_register_is_there(name: str) -> None:
     """Whatever known model it is: also of those that have no register 0."""
     line = [Mute(3, MODBUS[name].point, shows, strict=True)]
-    assert [hit.address for hit in look("modbus", line, Scope(first=2, last=4, timeout=0.01)).hits] == ["3"]
+    assert [hit.address for hit in look("modbus", line, Scope(first=2, last=4, timeout=0.01, thorough=True)).hits] == [
+        "3"
+    ]
 
 
 def test_silent_units_are_asked_last_and_only_if_wanted() -> None:
     name = next(name for name, one in MODBUS.items() if all(point.address for point in one.point))
     line: list[Responder] = [Mute(2, MODBUS[name].point, shows, strict=True), modbus(4, "eastron_sdm630_modbus")]
     told: list[str] = []
-    survey = Survey(Scope(last=4, timeout=0.01), lambda what, done, of: told.append(what))
+    survey = Survey(Scope(last=4, timeout=0.01, thorough=True), lambda what, done, of: told.append(what))
     Talk(line).run(PROBES["modbus"](survey))
     assert [hit.address for hit in survey.hits] == ["4", "2"]
     assert told == ["unit 1", "unit 2", "unit 3", "unit 4", "silent unit 1", "silent unit 2", "silent unit 3"]
-    quick = look("modbus", line, Scope(last=4, timeout=0.01, thorough=False))
+    quick = look("modbus", line, Scope(last=4, timeout=0.01))
     assert [hit.address for hit in quick.hits] == ["4"]
 
 

@@ -59,7 +59,7 @@ class Seen(Sink):
 async def test_what_the_scan_writes_is_what_the_gateway_reads_with(tmp_path: Path) -> None:
     port = await listen("127.0.0.1", 0, serve)
     url, surveys = f"tcp://127.0.0.1:{port.port}", dict[str, Survey]()
-    await scan(url, {"modbus-tcp": PROBES["modbus-tcp"]}, [None], surveys, Survey(Scope(last=6, timeout=0.3)))
+    await scan(url, {"modbus-tcp": PROBES["modbus-tcp"]}, [None], surveys, Survey(Scope(last=6, timeout=1.0)))
     file = tmp_path / "gateway.toml"
     file.write_text(settings(surveys).replace("[[line]]", "[[line]]\njitter = 0", 1))
     (line,) = load_gateway(file).line

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+from metergate.cli.usage import Usage, meant
+from metergate.errors import ConfigError
 
 if TYPE_CHECKING:
     from metergate.meters.scan import Survey
@@ -27,7 +31,7 @@ def scan(
     last: int = 247,
     timeout: float | None = None,
     secondary: bool = True,
-    thorough: bool = True,
+    thorough: bool = False,
     echo: bool = False,
     output: Path | None = None,
 ) -> None:
@@ -58,39 +62,42 @@ def scan(
     secondary
         Also search M-Bus by number, which takes longer and finds meters that share an address.
     thorough
-        Also ask Modbus units that keep silent for everything that a known model has, which takes longer and finds
+        Also ask Modbus units that keep silent for what the known models have: takes many times longer, finds
         those that say nothing where they have no register.
     echo
         The adapter repeats what is sent.
     output
-        Write the settings to a file instead of printing them.
+        Write the settings to a new file instead of printing them.
     """
     from metergate.meters.scan import Scope
 
     scope = Scope(first, last, timeout, secondary, echo, thorough=thorough)
     surveys: dict[str, Survey] = {}
+    _writable(output)
     try:
         with suppress(KeyboardInterrupt):
             asyncio.run(search(url, protocol, baud, scope, surveys))
-    finally:
-        _write(surveys, output)
+    except BaseException:
+        if any(survey.hits for survey in surveys.values()):
+            _write(surveys, output)
+        raise
+    _write(surveys, output)
 
 
 async def search(
     url: str, protocols: list[str] | None, bauds: list[int] | None, scope: object, surveys: dict[str, Survey]
 ) -> None:
-    """As `scan`, into `surveys`. ConfigError for a protocol that cannot be looked for."""
+    """As `scan`, into `surveys`. Usage for a protocol that cannot be looked for."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from metergate.errors import ConfigError
     from metergate.meters.scan import PROBES, Scope, Survey
     from metergate.meters.scan import scan as hold
 
     assert isinstance(scope, Scope)
     for name in protocols or ():
         if name not in PROBES:
-            raise ConfigError(f"no probe for {name!r}: there are {', '.join(PROBES)}")
+            raise Usage(f"no probe for {name!r}; {meant(name, PROBES)}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         for name in protocols or _fitting(url):
@@ -110,6 +117,16 @@ def _fitting(url: str) -> list[str]:
 
     kind = Address.parse(url).scheme
     return [name for name in PROBES if kind in NETWORK.get(name, (kind,))]
+
+
+def _writable(output: Path | None) -> None:
+    """ConfigError, before a long search, where its result could not be kept; settings are never overwritten."""
+    if output is None:
+        return
+    if output.exists():
+        raise ConfigError(f"{output} is there already: give another file")
+    if not os.access(output.absolute().parent, os.W_OK):
+        raise ConfigError(f"{output} cannot be written: {output.absolute().parent} is no folder of yours")
 
 
 def _write(surveys: dict[str, Survey], output: Path | None) -> None:

@@ -25,7 +25,7 @@ class Scope:
     secondary: bool = True
     echo: bool = False
     datagrams: bool = False
-    thorough: bool = True
+    thorough: bool = False
 
     def wait(self, usual: float) -> float:
         """Seconds to wait where a protocol usually waits `usual`."""

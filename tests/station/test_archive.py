@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries
 
 from metergate.errors import ConfigError
 from metergate.station.archive import services, ulid
@@ -23,6 +24,7 @@ from metergate.station.archive.models import (
     Channel,
     Customer,
     Estate,
+    EstateFacts,
     Installation,
     Meter,
     Occupancy,
@@ -212,6 +214,24 @@ def test_facts_corrected_between_end_where_the_next_begin(estate: Estate) -> Non
     ]
 
 
+def test_an_estate_is_renamed_for_later_and_kept_its_name_before(
+    estate: Estate, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    at = timezone.now() - timedelta(days=3)
+    services.amend(estate, at, name="Lime Street")
+    assert Estate.objects.get(pk=estate.pk).name == "Lime Street"
+    with django_assert_num_queries(2):
+        names = [
+            Estate.objects.with_facts(when).get(pk=estate.pk).name
+            for when in (at - timedelta(seconds=1), timezone.now())
+        ]
+    assert names == ["Linden Street", "Lime Street"]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        EstateFacts.objects.create(estate=estate, valid_from=at, name="Elm Street")
+    EstateFacts.objects.all().delete()
+    assert Estate.objects.get(pk=estate.pk).name == "E1"
+
+
 def test_facts_are_never_changed_and_do_not_overlap(estate: Estate) -> None:
     row = RoomFacts.objects.current()[0]
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -233,7 +253,7 @@ def test_what_stood_at_places_becomes_their_facts(tmp_path: Path) -> None:
     migrate("archive", "0003")
     with closing(sqlite3.connect(tmp_path / "station.sqlite3")) as old, old:
         old.executescript("""
-            INSERT INTO archive_estate VALUES ('E', 'E1', 'E', 'UTC', 'EUR', 'en', '');
+            INSERT INTO archive_estate VALUES ('E', 'E1', 'Elm Street', 'UTC', 'EUR', 'en', '');
             INSERT INTO archive_building (id, code, number, name, estate_id) VALUES ('B', 'B', 1, '', 'E');
             INSERT INTO archive_staircase (id, code, number, building_id) VALUES ('U', 'U', 1, 'B');
             INSERT INTO archive_floor (id, code, number, staircase_id) VALUES ('F', 'F', 1, 'U');
@@ -244,6 +264,8 @@ def test_what_stood_at_places_becomes_their_facts(tmp_path: Path) -> None:
         """)
     migrate()
     with closing(sqlite3.connect(tmp_path / "station.sqlite3")) as new:
+        named = new.execute("SELECT estate_id, name, valid_to FROM archive_estatefacts").fetchall()
+        assert named == [("E", "Elm Street", None)]
         assert new.execute("SELECT room_id, area_m2, persons FROM archive_roomfacts").fetchall() == [("R", 55.5, 3)]
         columns = "service_point_id, role, protected_class, hold_supply, parent_id"
         found = new.execute(f"SELECT {columns} FROM archive_pointfacts ORDER BY service_point_id").fetchall()

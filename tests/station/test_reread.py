@@ -49,7 +49,7 @@ def estate(db: None) -> Estate:
 )
 def test_times_of_day_are_local(local: str, last: str, next_: str) -> None:
     berlin = ZoneInfo("Europe/Berlin")
-    now, made = datetime.fromisoformat(local).replace(tzinfo=berlin), Estate(code="E", name="E")
+    now, made = datetime.fromisoformat(local).replace(tzinfo=berlin), Estate(code="E")
     assert f"{reread.due(made, now).astimezone(berlin):%H:%M}" == last
     assert f"{reread.following(made, now).astimezone(berlin):%H:%M}" == next_
     assert reread.due(made, now) <= now < reread.following(made, now)

@@ -17,6 +17,7 @@ Row = TypeVar("Row", bound=models.Model)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 ORDER: tuple[type[models.Model], ...] = (
     rows.Estate,
+    rows.EstateFacts,
     rows.Building,
     rows.Staircase,
     rows.Floor,
@@ -61,9 +62,8 @@ def seed(estate: plan.EstatePlan, progress: Callable[[str, int], None] = lambda 
     IntegrityError where a code or key is already there, or two meters claim one place.
     """
     sheet = _Sheet(estate.since or LONG_AGO)
-    row = sheet.add(
-        rows.Estate(code=estate.code, name=estate.name, tz=estate.tz, currency=estate.currency, locale=estate.locale)
-    )
+    row = sheet.add(rows.Estate(code=estate.code, tz=estate.tz, currency=estate.currency, locale=estate.locale))
+    sheet.add(rows.EstateFacts(estate=row, valid_from=sheet.since, name=estate.name))
     for building in estate.buildings:
         _building(sheet, row, building)
     for line in estate.lines:

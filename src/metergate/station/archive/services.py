@@ -14,6 +14,7 @@ from django.utils import timezone
 from metergate.station.archive.models import (
     Customer,
     Dated,
+    Estate,
     Installation,
     Medium,
     Meter,
@@ -141,7 +142,7 @@ _OWN = {"id", "recorded_at", "superseded_at", "valid_to"}
 
 
 @transaction.atomic
-def amend(place: Room | ServicePoint, at: datetime, **changes: object) -> Dated:
+def amend(place: Estate | Room | ServicePoint, at: datetime, **changes: object) -> Dated:
     """From `at` on these facts of a place hold, the others as before, until what is known to come after."""
     facts = place.facts
     before = facts.as_of(at).first()

@@ -27,7 +27,7 @@ def frame(request: HttpRequest) -> dict[str, object]:
     user = getattr(request, "user", None)
     if not isinstance(user, Operator) or user.room_id:
         return words
-    estates = list(Estate.objects.all())
+    estates = list(Estate.objects.with_facts())
     return words | {
         "destinations": destinations(user),
         "here": request.resolver_match.url_name if request.resolver_match else "",
@@ -39,7 +39,7 @@ def frame(request: HttpRequest) -> dict[str, object]:
 
 def chosen_estate(request: HttpRequest, estates: list[Estate] | None = None) -> Estate | None:
     """The estate that the address names, else the one last chosen, else the first."""
-    known = {estate.code: estate for estate in (Estate.objects.all() if estates is None else estates)}
+    known = {estate.code: estate for estate in (Estate.objects.with_facts() if estates is None else estates)}
     code = request.GET.get("estate") or request.session.get("estate", "")
     if code in known and request.session.get("estate") != code:
         request.session["estate"] = code

@@ -3,7 +3,7 @@
 from metergate.station.archive.models.base import Dated, DatedQuerySet, Kept
 from metergate.station.archive.models.commercial import Account, Contract, Customer, Occupancy
 from metergate.station.archive.models.estate import Building, Estate, Floor, Medium, Room, ServicePoint, Staircase
-from metergate.station.archive.models.facts import PointFacts, RoomFacts
+from metergate.station.archive.models.facts import EstateFacts, PointFacts, RoomFacts
 from metergate.station.archive.models.metering import Installation, Meter, Register
 from metergate.station.archive.models.plant import Channel, Collector, Gateway, Line
 
@@ -17,6 +17,7 @@ __all__ = [
     "Dated",
     "DatedQuerySet",
     "Estate",
+    "EstateFacts",
     "Floor",
     "Gateway",
     "Installation",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -24,20 +25,27 @@ class Medium(models.TextChoices):
 
 
 class Estate(Kept):
-    """A set of buildings with one calendar, currency and language."""
+    """A set of buildings with one calendar, currency and language. Its name is dated: `EstateFacts`, `with_facts`."""
 
     code = models.CharField(max_length=16, unique=True)
-    name = models.CharField(max_length=120)
     tz = models.CharField(max_length=64, default="Europe/Berlin")
     currency = models.CharField(max_length=3, default="EUR")
     locale = models.CharField(max_length=16, default="en")
     holiday_calendar = models.CharField(max_length=16, blank=True)
 
+    objects: ClassVar[Any] = FactsQuerySet.as_manager()
+
     class Meta:
         ordering = ("code",)
 
     def __str__(self) -> str:
-        return f"{self.code} {self.name}"
+        return self.code
+
+    @cached_property
+    def name(self) -> str:
+        """What it is called: from `with_facts`, else what it is called now; its code where it has no name."""
+        held = self.facts.current().values_list("name", flat=True)
+        return str(held.first() or self.code)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -1,4 +1,4 @@
-"""What holds of places for a time: a room's area and persons, what a service point is for."""
+"""What holds of places for a time: an estate's name, a room's area and persons, what a service point is for."""
 
 from __future__ import annotations
 
@@ -20,6 +20,23 @@ class RoleChoices(models.TextChoices):
     MASTER = "master", _("Master meter")
     PUBLIC = "public", _("Public supply")
     CHECK = "check", _("Check meter")
+
+
+class EstateFacts(Dated):
+    """What an estate is called, for a period."""
+
+    FACTS: ClassVar[tuple[str, ...]] = ("name",)
+
+    estate = models.ForeignKey("archive.Estate", models.CASCADE, related_name="facts")
+    name = models.CharField(max_length=120)
+
+    overlaps = (("estate_id",),)
+
+    class Meta(Dated.Meta):
+        ordering = ("estate", "valid_from")
+
+    def __str__(self) -> str:
+        return f"{self.name} since {self.valid_from}"
 
 
 class RoomFacts(Dated):

@@ -1,18 +1,23 @@
 """The laboratory's table becomes an archive, a gateway's file and a simulator's file that fit together."""
 
 import stat
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from metergate.config import load_gateway
+from metergate.demo import plan
 from metergate.demo.gateways import laboratory_file
-from metergate.demo.laboratory import Laboratory
+from metergate.demo.laboratory import GATEWAY, Laboratory
 from metergate.demo.stands import STANDS
 from metergate.meters.pollers import POLLERS
 from metergate.meters.translate import Translator
 from metergate.sim.meters import PUSHERS, RESPONDERS, Pusher
+from metergate.sim.street import street
+from metergate.station import services
+from metergate.station.archive.models import Installation, Line, Room
 from metergate.wire import protocols
 from metergate.wire.base import Telegram
 
@@ -77,3 +82,21 @@ def test_what_is_pushed_is_what_the_archive_knows(laboratory: Laboratory, place:
     for shown in stand.shown:
         register = told[f"{stand.meter}/{shown.key}"]
         assert ((register.unit.value if register.unit else ""), register.scaler) == (shown.unit, shown.scaler)
+
+
+@pytest.mark.django_db
+def test_an_archive_from_before_the_laboratory_gets_it(laboratory: Laboratory) -> None:
+    homes = street((NOW - timedelta(days=30)).date())
+    whole = plan.estate(homes, laboratory)
+    lab = {line.code for line in laboratory.lines()}
+    old = replace(whole, buildings=whole.buildings[:-1], lines=[line for line in whole.lines if line.code not in lab])
+    services.seed_demo(old)
+    rooms = set(Room.objects.values_list("pk", flat=True))
+    for _ in range(2):
+        services.seed_demo(whole)
+        found = Room.objects.exclude(pk__in=rooms)
+        assert sorted(found.values_list("number", flat=True)) == sorted(stand.room for stand in STANDS)
+        assert set(Line.objects.filter(code__in=lab).values_list("gateway__name", flat=True)) == {GATEWAY}
+        hung = Installation.objects.as_of(NOW).filter(service_point__room__in=found)
+        assert sorted(hung.values_list("meter__identity", flat=True)) == sorted(stand.meter for stand in STANDS)
+    assert rooms < set(Room.objects.values_list("pk", flat=True))

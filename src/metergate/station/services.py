@@ -42,12 +42,12 @@ def setup(environ: Mapping[str, str] | None = None) -> None:
 
 
 def seed_demo(estate: EstatePlan, progress: Callable[[str, int], None] = lambda table, rows: None) -> None:
-    """Bring in an estate, once: where its code is there already nothing happens."""
+    """Bring in an estate; where its code is there already, what the plan has more than it."""
     from metergate.station.archive.models import Estate
-    from metergate.station.archive.seed import seed
+    from metergate.station.archive.seed import complete, seed
 
-    if not Estate.objects.filter(code=estate.code).exists():
-        seed(estate, progress)
+    write = complete if Estate.objects.filter(code=estate.code).exists() else seed
+    write(estate, progress)
 
 
 def load_history(

@@ -1,4 +1,4 @@
-"""From a plan to rows: all of an estate in one transaction."""
+"""From a plan to rows: all of an estate in one transaction, or what it has not yet."""
 
 from __future__ import annotations
 
@@ -40,19 +40,66 @@ ORDER: tuple[type[models.Model], ...] = (
 """Tables, each after those it points to."""
 
 
+_CODED = (
+    rows.Estate,
+    rows.Building,
+    rows.Staircase,
+    rows.Floor,
+    rows.Room,
+    rows.ServicePoint,
+    rows.Line,
+    rows.Collector,
+)
+NAMES: dict[type[models.Model], str] = {
+    **dict.fromkeys(_CODED, "code"),
+    rows.Meter: "identity",
+    rows.Register: "key",
+    rows.Gateway: "name",
+}
+"""What a row is known by. Rows of other tables belong to one of these, and come with it."""
+TOLD = {rows.Meter: ("maker", "model", "year", "medium", "protocol"), rows.Register: ("name", "billing")}
+"""What a plan may tell of meters that were heard before anybody said what they are."""
+
+
 @dataclass
 class _Sheet:
-    """Rows to be, by table; written in the order of `ORDER`."""
+    """Rows to be, by table; written in the order of `ORDER`.
+
+    `known`: those that are there, by name; `hung` and `wired`: the meters that hang somewhere, and on some line;
+    `customers`: how many there are.
+    """
 
     since: datetime
+    known: dict[type[models.Model], dict[str, models.Model]] = field(default_factory=dict)
+    hung: set[str] = field(default_factory=set)
+    wired: set[str] = field(default_factory=set)
+    customers: int = 0
     made: dict[type[models.Model], list[models.Model]] = field(default_factory=lambda: defaultdict(list))
     meters: dict[str, rows.Meter] = field(default_factory=dict)
     points: dict[str, rows.ServicePoint] = field(default_factory=dict)
     gateways: dict[str, rows.Gateway] = field(default_factory=dict)
 
     def add(self, row: Row) -> Row:
-        self.made[type(row)].append(row)
-        return row
+        """The row, or the one that is there in its place."""
+        table = type(row)
+        found = self.known.get(table, {}).get(getattr(row, NAMES.get(table, "pk")))
+        if not isinstance(found, table):
+            self.made[table].append(row)
+            return row
+        _tell(found, row)
+        return found
+
+
+def _tell(found: models.Model, row: models.Model) -> None:
+    names = [name for name in TOLD.get(type(row), ()) if getattr(row, name) and not getattr(found, name)]
+    for name in names:
+        setattr(found, name, getattr(row, name))
+    if names:
+        found.save(update_fields=names)
+
+
+def _fresh(row: models.Model) -> bool:
+    return bool(row._state.adding)
 
 
 @transaction.atomic
@@ -61,9 +108,25 @@ def seed(estate: plan.EstatePlan, progress: Callable[[str, int], None] = lambda 
 
     IntegrityError where a code or key is already there, or two meters claim one place.
     """
+    return _write(_Sheet(estate.since or LONG_AGO), estate, progress)
+
+
+@transaction.atomic
+def complete(estate: plan.EstatePlan, progress: Callable[[str, int], None] = lambda table, count: None) -> rows.Estate:
+    """Create what the plan describes and is not there; what is there, and what happened to it, stays as it is."""
     sheet = _Sheet(estate.since or LONG_AGO)
+    for table, name in NAMES.items():
+        sheet.known[table] = {getattr(row, name): row for row in table._default_manager.all()}
+    sheet.hung = set(rows.Installation.objects.known().values_list("meter__identity", flat=True))
+    sheet.wired = set(rows.Channel.objects.known().exclude(meter=None).values_list("meter__identity", flat=True))
+    sheet.customers = rows.Customer.objects.filter(code__startswith=f"{estate.code}-C").count()
+    return _write(sheet, estate, progress)
+
+
+def _write(sheet: _Sheet, estate: plan.EstatePlan, progress: Callable[[str, int], None]) -> rows.Estate:
     row = sheet.add(rows.Estate(code=estate.code, tz=estate.tz, currency=estate.currency, locale=estate.locale))
-    sheet.add(rows.EstateFacts(estate=row, valid_from=sheet.since, name=estate.name))
+    if _fresh(row):
+        sheet.add(rows.EstateFacts(estate=row, valid_from=sheet.since, name=estate.name))
     for building in estate.buildings:
         _building(sheet, row, building)
     for line in estate.lines:
@@ -108,14 +171,16 @@ def _room(sheet: _Sheet, floor: rows.Floor, room: plan.RoomPlan) -> None:
             usage_nature=room.usage,
         )
     )
-    sheet.add(rows.RoomFacts(room=row, valid_from=sheet.since, area_m2=room.area_m2, persons=room.persons))
-    account = _household(sheet, row, room) if room.occupant else None
+    if _fresh(row):
+        sheet.add(rows.RoomFacts(room=row, valid_from=sheet.since, area_m2=room.area_m2, persons=room.persons))
+    account = _household(sheet, row, room) if room.occupant and _fresh(row) else None
     for point in room.points:
         _point(sheet, row, point, account)
 
 
 def _household(sheet: _Sheet, row: rows.Room, room: plan.RoomPlan) -> rows.Account:
-    number = len(sheet.made[rows.Customer]) + 1
+    sheet.customers += 1
+    number = sheet.customers
     estate = row.code.split("-", 1)[0]
     customer = sheet.add(rows.Customer(code=f"{estate}-C{number:05}", name=room.occupant))
     sheet.add(rows.Occupancy(room=row, customer=customer, valid_from=sheet.since))
@@ -135,11 +200,12 @@ def _point(sheet: _Sheet, room: rows.Room, point: plan.PointPlan, account: rows.
         )
     )
     parent = sheet.points.get(point.parent)
-    sheet.add(rows.PointFacts(service_point=row, valid_from=sheet.since, role=point.role, parent=parent))
+    if _fresh(row):
+        sheet.add(rows.PointFacts(service_point=row, valid_from=sheet.since, role=point.role, parent=parent))
     sheet.points[code] = row
     since = point.since or sheet.since
-    if point.meter:
-        meter = _meter(sheet, point.meter)
+    meter = _meter(sheet, point.meter) if point.meter else None
+    if meter and _fresh(row) and meter.identity not in sheet.hung:
         sheet.add(
             rows.Installation(
                 meter=meter,
@@ -204,7 +270,8 @@ def _line(sheet: _Sheet, estate: rows.Estate, line: plan.LinePlan) -> None:
     for collector in line.collectors:
         _collector(sheet, row, collector)
     for identity in line.meters:
-        sheet.add(rows.Channel(line=row, meter=sheet.meters[identity], valid_from=sheet.since))
+        if identity not in sheet.wired:
+            sheet.add(rows.Channel(line=row, meter=sheet.meters[identity], valid_from=sheet.since))
 
 
 def _gateway(sheet: _Sheet, estate: rows.Estate, name: str) -> rows.Gateway:
@@ -225,4 +292,5 @@ def _collector(sheet: _Sheet, line: rows.Line, collector: plan.CollectorPlan) ->
     )
     for number, identity in collector.meters.items():
         meter = sheet.meters[identity]
-        sheet.add(rows.Channel(line=line, collector=row, number=number, meter=meter, valid_from=sheet.since))
+        if identity not in sheet.wired:
+            sheet.add(rows.Channel(line=line, collector=row, number=number, meter=meter, valid_from=sheet.since))

@@ -81,9 +81,8 @@ def test_what_happened_meanwhile_stays(estate: Estate) -> None:
     point = ServicePoint.objects.get(code=f"{room.code}-EL")
     other = Meter.objects.create(identity="OTHER", serial="OTHER")
     services.exchange_meter(point, other, now - timedelta(hours=2), end_reading=Decimal(9), start_reading=Decimal(0))
-    values = {
-        row.pk: history.load([row], now - timedelta(days=1), now)[row.pk].values for row in Register.objects.all()
-    }
+    registers, begin = list(Register.objects.all()), now - timedelta(days=1)
+    values = {pk: series.values for pk, series in history.load(registers, begin, now).items()}
     before = archive()
     station.seed_demo(grown())
     assert all(set(before[table]) <= set(archive()[table]) for table in before)

@@ -1,6 +1,7 @@
 """Meters of the Chinese grid asked through their pollers: values, orders, profiles, events."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import pytest
 
 from dialogues import NOW, Talk
-from metergate.errors import Unsupported
+from metergate.errors import ConfigError, Unsupported
+from metergate.meters.options import check_option
 from metergate.meters.pollers import POLLERS, Target
 from metergate.model import (
     Connect,
@@ -22,7 +24,11 @@ from metergate.model import (
     SetPassword,
     SetTariffTable,
     Switching,
+    TimeQuality,
 )
+from metergate.wire.cjt188 import Meter as MeterCjt
+from metergate.wire.cjt188.frame import REPLY, WRITE, Frame
+from metergate.wire.cjt188.values import moment
 from metergate.wire.dlt645 import Meter as Meter645
 from metergate.wire.dlt645 import schedule
 from metergate.wire.dlt698.meter import Meter as Meter698
@@ -232,3 +238,98 @@ def test_a_point_of_a_terminal() -> None:
     assert terminal.state.tripped == 1
     with pytest.raises(Unsupported):
         talk.run(poller.profile(target, "1-0:99.8.0", begin, end))
+
+
+# ---- CJ/T 188 ----
+WATER = "11223344556677"
+COLD = Target(WATER, f"10:{WATER}")
+
+
+class Settable(MeterCjt):
+    """A water meter whose clock can be set, under an identifier of its maker."""
+
+    def __init__(self, item: int = 0xA015, utc_offset: timedelta = timedelta(hours=8)) -> None:
+        super().__init__(0x10, WATER, lambda obis, at: Decimal("12.34"), INSTALLED, utc_offset)
+        self.item, self.orders = item, 0
+        self.takes = True
+
+    def answer(self, request: Frame, now: datetime) -> Frame | None:
+        if (request.function, request.di) != (WRITE, self.item):
+            return super().answer(request, now)
+        self.orders += 1
+        told = moment(request.payload)
+        if told and self.takes:
+            self.clock_error = datetime.fromisoformat(told).replace(tzinfo=self.zone) - now
+        return Frame(self.meter_type, self.address, request.control | REPLY, request.data[:3])
+
+
+@pytest.mark.parametrize(
+    ("hours", "options"), [(8, {}), (8, {"utc_offset": 480}), (7, {"utc_offset": 420}), (0, {"utc_offset": 0})]
+)
+def test_the_clock_of_a_water_meter_is_local(hours: int, options: dict[str, object]) -> None:
+    """What it counts now has its own clock's instant; what it kept of the settlement day has none."""
+    talk = Talk([Settable(utc_offset=timedelta(hours=hours))])
+    found = talk.run(POLLERS["cjt188"](options).read(COLD)).readings
+    assert [(one.register.storage, one.meter_time, one.time_quality) for one in found] == [
+        (0, NOW, TimeQuality.UNCHECKED),
+        (1, None, TimeQuality.NONE),
+    ]
+
+
+def test_a_water_meter_that_shows_no_time_has_none() -> None:
+    class Blind(Settable):
+        def answer(self, request: Frame, now: datetime) -> Frame | None:
+            told = super().answer(request, now)
+            return told and replace(told, data=told.data[:-9] + bytes(7) + told.data[-2:])
+
+    assert {one.meter_time for one in Talk([Blind()]).run(POLLERS["cjt188"]({}).read(COLD)).readings} == {None}
+
+
+@pytest.mark.parametrize("at", [None, NOW + timedelta(hours=1), datetime(2026, 11, 22, 13, 30)])
+def test_the_clock_of_a_water_meter_is_set_and_read_back(at: datetime | None) -> None:
+    meter = Settable()
+    meter.clock_error = timedelta(days=-400)
+    poller = POLLERS["cjt188"]({"clock": "A015"})
+    assert Talk([meter]).run(poller.execute(COLD, SetClock("1", "m", None, at), NOW)) is Outcome.DONE
+    wanted = at or NOW
+    instant = wanted if wanted.tzinfo else wanted.replace(tzinfo=meter.zone)
+    assert NOW + meter.clock_error == instant
+
+
+def test_a_water_meter_that_does_not_keep_the_time() -> None:
+    meter = Settable()
+    meter.takes, meter.clock_error = False, timedelta(hours=2)
+    poller = POLLERS["cjt188"]({"clock": "A015"})
+    assert Talk([meter]).run(poller.execute(COLD, SetClock("1", "m"), NOW)) is Outcome.UNSURE
+    assert Talk([Settable(0xA055)]).run(poller.execute(COLD, SetClock("1", "m"), NOW)) is Outcome.REFUSED
+    assert Talk([]).run(poller.execute(COLD, SetClock("1", "m"), NOW)) is Outcome.NO_ANSWER
+
+
+def test_without_its_identifier_no_clock_is_set() -> None:
+    meter = Settable()
+    assert Talk([meter]).run(POLLERS["cjt188"]({}).execute(COLD, SetClock("1", "m"), NOW)) is Outcome.UNSUPPORTED
+    assert not meter.orders
+    with pytest.raises(ConfigError, match="A015"):
+        POLLERS["cjt188"]({"clock": "015"})
+    check_option("cjt188", "utc_offset", 420)
+    with pytest.raises(ConfigError):
+        check_option("cjt188", "utc_offset", "8 h")
+
+
+# ---- DL/T 645 ----
+@pytest.mark.parametrize("offset", [480, 420])
+def test_the_time_of_a_demand_is_local(offset: int) -> None:
+    meter = Meter645(ADDRESS, demand, INSTALLED, timedelta(minutes=offset))
+    target = Target(ADDRESS, ADDRESS, registers=("01010000",))
+    found = Talk([meter]).run(POLLERS["dlt645"]({"utc_offset": offset}).read(target)).readings
+    times = {one.meter_time for one in found if isinstance(one.value, Decimal)}
+    other = Talk([meter]).run(POLLERS["dlt645"]({"utc_offset": offset + 60}).read(target)).readings
+    assert {one.meter_time for one in other if isinstance(one.value, Decimal)} == {
+        time and time - timedelta(hours=1) for time in times
+    }
+    assert times
+    assert None not in times
+
+
+def demand(obis: Obis, at: datetime) -> Decimal | None:
+    return Decimal("1.2345") if (obis.c, obis.d) in ((1, 6), (16, 7)) else source(obis, at)

@@ -78,7 +78,11 @@ OPTIONS: dict[str, Table] = {
     "wmbus": _RADIO,
     "dlt645": _645,
     "dlt645-1997": _645,
-    "cjt188": {"swapped": (SWITCH, "order of the identifier's octets, where it is known")},
+    "cjt188": {
+        **_OFFSET,
+        "swapped": (SWITCH, "order of the identifier's octets, where it is known"),
+        "clock": (TEXT, "identifier that takes date and time (`A015`); without it no clock is set"),
+    },
     "dlt698": {
         **_OFFSET,
         "client": (WHOLE, "our address (16)"),

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from metergate.errors import ConfigError, Unsupported
+from metergate.errors import ConfigError, DecodeError, NoAnswer, Unsupported
 from metergate.meters.map import generic
 from metergate.model import Command, MeterIdentity, Reading, Register
 from metergate.model.command import Outcome
-from metergate.wire.base import Dialogue, Telegram
+from metergate.wire.base import Dialogue, Options, Telegram
 
 T = TypeVar("T")
+BEIJING = 480
+"""Minutes by which clocks of Chinese meters are ahead of UTC."""
+SURE = timedelta(minutes=1)
+"""A clock that was just set and read back is off by less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,9 @@ def read_key(path: Path) -> bytes:
     """A key from its file of hex digits. ConfigError without telling what is in there."""
     try:
         return bytes.fromhex("".join(path.read_text("utf-8").split()))
-    except (OSError, ValueError):
+    except OSError as error:
+        raise ConfigError(f"{path}: the key cannot be read: {error.strerror}") from None
+    except ValueError:
         raise ConfigError(f"{path}: no key: the file has to hold its hex digits and nothing else") from None
 
 
@@ -72,6 +78,26 @@ class Poller:
 def _cannot(what: str) -> Dialogue[T]:
     yield from ()
     raise Unsupported(f"a meter of this protocol cannot {what}")
+
+
+def beijing(options: Options) -> int:
+    """The option `utc_offset` of Chinese protocols, minutes."""
+    offset = options.get("utc_offset")
+    return offset if isinstance(offset, int) else BEIJING
+
+
+def clock_set(write: Dialogue[None], read: Dialogue[datetime], local: datetime) -> Dialogue[Outcome]:
+    """Set, then read back: a reply to writing does not say what was written, so that one may be late."""
+    heard = True
+    try:
+        yield from write
+    except NoAnswer:
+        heard = False
+    try:
+        shown = yield from read
+    except (NoAnswer, DecodeError):
+        return Outcome.UNSURE if heard else Outcome.NO_ANSWER
+    return Outcome.DONE if abs(shown - local) < SURE else Outcome.UNSURE if heard else Outcome.NO_ANSWER
 
 
 def answered(protocol: str, identity: MeterIdentity, readings: tuple[Reading, ...]) -> Telegram:

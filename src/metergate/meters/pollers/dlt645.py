@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from metergate.errors import BadValue, DecodeError, NoAnswer, Refused, Unsupported
-from metergate.meters.pollers.base import Poller, Target, answered
+from metergate.errors import BadValue, Refused, Unsupported
+from metergate.meters.pollers.base import Poller, Target, answered, beijing, clock_set
 from metergate.model import (
     Command,
     Connect,
@@ -33,11 +33,8 @@ from metergate.wire.dlt645.dialogue import Authority
 USUAL_645 = ("00010000", "00020000", "02010100", "02020100", "02030000")
 """Forward and reverse active energy, voltage and current of phase A, active power."""
 USUAL_645_1997 = ("9010", "9020", "b611", "b621", "b630")
-BEIJING = 480
 SOON = timedelta(minutes=2)
 """An order is valid for at least so long; a tariff calendar "at once" counts from so much later."""
-SURE = timedelta(minutes=1)
-"""A clock that was just set and read back is off by less."""
 KINDS = {"daily": history.DAILY, "hourly": history.HOURLY, "timed": history.TIMED, "frozen": history.AT_ONCE}
 PASSWORD_ITEM = 0x04000C00
 """Identifier of the password of level n, less n + 1."""
@@ -53,8 +50,8 @@ class Dlt645Poller(Poller):
         self._name = edition
         self._kind = E2007 if edition == "dlt645" else E1997
         self._usual = USUAL_645 if edition == "dlt645" else USUAL_645_1997
-        offset = options.get("utc_offset")
-        self._zone = timezone(timedelta(minutes=offset if isinstance(offset, int) else BEIJING))
+        self._offset = beijing(options)
+        self._zone = timezone(timedelta(minutes=self._offset))
         self._operator = bytes.fromhex(str(options.get("operator", "00000000")))
 
     def _who(self, target: Target) -> Authority:
@@ -67,7 +64,7 @@ class Dlt645Poller(Poller):
     def read(self, target: Target) -> Dialogue[Telegram]:
         """The target's registers, or the usual ones."""
         wanted = [int(text, 16) for text in target.registers or self._usual]
-        readings = yield from dialogue.read_all(target.address, wanted, kind=self._kind)
+        readings = yield from dialogue.read_all(target.address, wanted, kind=self._kind, utc_offset=self._offset)
         return self._answer(target, readings)
 
     def _answer(self, target: Target, readings: tuple[Reading, ...]) -> Telegram:
@@ -97,7 +94,7 @@ class Dlt645Poller(Poller):
                 return dialogue.relay(address, action, self._local(until), who)
             case SetClock(time=time):
                 local = self._local(time or now)
-                return _clock(dialogue.set_clock(address, local, who), dialogue.read_clock(address), local)
+                return clock_set(dialogue.set_clock(address, local, who), dialogue.read_clock(address), local)
             case Freeze():
                 return dialogue.freeze(address)
             case SetPassword(level=level, old=old, new=new):
@@ -113,7 +110,7 @@ class Dlt645Poller(Poller):
         match command:
             case SetClock(time=time):
                 local, address = self._local(time or now), target.address
-                return _clock(dialogue97.set_clock(address, local, password), dialogue97.read_clock(address), local)
+                return clock_set(dialogue97.set_clock(address, local, password), dialogue97.read_clock(address), local)
             case SetPassword(level=level, old=old, new=new):
                 return dialogue97.change_password(target.address, _secret(level, old), _secret(level, new))
         return None
@@ -167,20 +164,6 @@ class Dlt645Poller(Poller):
         """Tell all meters the time; each takes it once a day, and five minutes of correction at most."""
         yield from dialogue.broadcast_time(self._local(now))
         return Outcome.DONE
-
-
-def _clock(write: Dialogue[None], read: Dialogue[datetime], local: datetime) -> Dialogue[Outcome]:
-    """Set, then read back: a reply to writing does not say what was written, so that one may be late."""
-    heard = True
-    try:
-        yield from write
-    except NoAnswer:
-        heard = False
-    try:
-        shown = yield from read
-    except (NoAnswer, DecodeError):
-        return Outcome.UNSURE if heard else Outcome.NO_ANSWER
-    return Outcome.DONE if abs(shown - local) < SURE else Outcome.UNSURE if heard else Outcome.NO_ANSWER
 
 
 def _secret(level: int, digits: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 from metergate.errors import ApplicationError, Refused, Unsupported
-from metergate.meters.pollers.base import Poller, Target, answered
+from metergate.meters.pollers.base import Poller, Target, answered, beijing
 from metergate.model import (
     Command,
     Connect,
@@ -27,7 +27,6 @@ from metergate.wire.dlt698.frame import WILDCARD
 
 USUAL = ("00100200", "00200200", "20000200", "20010200", "20040200", "200a0200", "200f0200")
 """Forward and reverse active energy, voltages, currents, active powers, power factors, frequency."""
-BEIJING = 480
 LOGGED = (0x3011, 0x3012, 0x3013, 0x3016, 0x301B, 0x301F, 0x3020)
 
 
@@ -39,8 +38,7 @@ class Dlt698Poller(Poller):
     """
 
     def __init__(self, options: Options) -> None:
-        offset, client = options.get("utc_offset"), options.get("client")
-        self._offset = offset if isinstance(offset, int) else BEIJING
+        client, self._offset = options.get("client"), beijing(options)
         self._line = Line(client=client if isinstance(client, int) else 0x10, utc_offset=self._offset)
         self._connect = options.get("connect") is True
         self._table = int(str(options.get("profile", "5002")), 16)

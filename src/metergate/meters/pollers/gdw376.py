@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TypeVar
 
 from metergate.errors import Refused, Unsupported
-from metergate.meters.pollers.base import Poller, Target, answered
+from metergate.meters.pollers.base import Poller, Target, answered, beijing
 from metergate.meters.pollers.dlt645 import Dlt645Poller
 from metergate.model import Command, Connect, Disconnect, Medium, MeterIdentity, Obis, Reading, SetClock, TimeQuality
 from metergate.model import Register as Described
@@ -16,7 +16,6 @@ from metergate.wire.gdw376.items import CURVES, DENSITIES
 from metergate.wire.gdw376.master import Line, Master
 
 T = TypeVar("T")
-BEIJING = 480
 MOST_POINTS = 96
 """Points of a curve in one question."""
 
@@ -29,8 +28,7 @@ class Gdw376Poller(Poller):
     """
 
     def __init__(self, options: Options) -> None:
-        offset, density = options.get("utc_offset"), options.get("density")
-        self._offset = offset if isinstance(offset, int) else BEIJING
+        density, self._offset = options.get("density"), beijing(options)
         self._density = density if isinstance(density, int) else 1
         password = bytes.fromhex(str(options.get("password", "00" * 16)))
         self._line = Line(password=password, utc_offset=self._offset)

@@ -42,21 +42,31 @@ def test_explained_by_field_and_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "status", "said"),
     [
-        (("zz",), "'z' at digit 1 is not hexadecimal"),
-        (("7e0",), "half a byte"),
-        (("/no/such/file",), "no such file"),
-        (("--protocol", "nonsense", "00"), "unknown protocol 'nonsense': there are sml"),
-        (("000000",), "no known protocol fits these 3 bytes"),
-        (("--format", "xml", STATUS), "table or json"),
+        (("zz",), 1, "zz: there is no such file"),
+        (("7e0",), 1, "half a byte"),
+        ((f"{STATUS[:20]}g0",), 1, "'g' at digit 15 is not hexadecimal"),
+        (("/no/such/file",), 1, "no such file"),
+        ((str(Path(__file__).parent),), 1, "directory"),
+        (("/dev/null",), 1, "/dev/null is empty"),
+        ((), 1, "standard input is empty"),
+        (("--protocol", "smll", "00"), 2, "unknown protocol 'smll'; did you mean sml?"),
+        (("--protocol", "nonsense", "00"), 2, "`metergate decode --protocol list` shows them"),
+        (("000000",), 1, "no known protocol fits these 3 bytes"),
+        (("--format", "xml", STATUS), 2, '"table", "json"'),
+        (("--explian", STATUS), 2, "unknown option --explian"),
+        (("--option", "crc", STATUS), 2, "write name=value"),
+        (("--key", "xyz", STATUS), 2, "hex digits"),
+        (("--key-file", "/no/such/key", STATUS), 1, "/no/such/key: the key cannot be read: No such file"),
     ],
 )
-def test_what_is_typed_wrongly_is_answered_in_one_line(words: tuple[str, ...], said: str) -> None:
+def test_what_is_typed_wrongly_is_answered_in_one_line(words: tuple[str, ...], status: int, said: str) -> None:
     done = metergate("decode", *words)
-    assert done.returncode == 1
+    assert done.returncode == status
     assert said in done.stderr.decode()
-    assert b"Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not done.stdout
 
 
 def test_a_batch_answers_every_line_in_order_and_never_stops() -> None:

@@ -53,7 +53,7 @@ def test_read_says_what_is_wrong(meter: PtyMeter) -> None:
     assert "was heard within 0.3 s" in dead.stderr
     meter.close()
     unknown = cli("read", "/dev/ttyUSB0", "--protocol", "smll")
-    assert unknown.returncode == 1
+    assert unknown.returncode == 2
     assert "unknown protocol 'smll'" in unknown.stderr
 
 

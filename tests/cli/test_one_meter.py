@@ -94,15 +94,26 @@ def test_a_meter_that_pushes_is_read_as_it_says_itself() -> None:
         (["red"], 2, 'Did you mean "read"'),
         (["read", "/dev/ttyUSB0", "--protocol", "sml", "--protocl", "x"], 2, "--protocl"),
         (["relay", "/dev/ttyUSB0", "up", "--protocol", "dlt645"], 2, "on"),
-        (["read", "/dev/ttyUSB0", "--protocol", "sml", "--format", "xml"], 1, "table or json"),
-        (["read", "/dev/ttyUSB0", "--protocol", "sml", "--from", "2026-01-01"], 1, "belong to --profile"),
-        (["read", "/dev/ttyUSB0", "--protocol", "sml", "--profile", "x", "--events"], 1, "ask one"),
+        (["read", "/dev/ttyUSB0", "--protocol", "sml", "--format", "xml"], 2, '"table", "json"'),
+        (["read", "/dev/ttyUSB0", "--protocol", "sml", "--from", "2026-01-01"], 2, "belong to --profile"),
+        (["read", "/dev/ttyUSB0", "--protocol", "sml", "--profile", "x", "--events"], 2, "ask one"),
         (["read", "/dev/ttyUSB0", "--protocol", "dlt645", "--option", "utc_ofset=60"], 1, "did you mean 'utc_offset'"),
         (["read", "/dev/ttyUSB0", "--protocol", "sml", "--profile", "1-0:1.8.0"], 1, "speaks by itself"),
-        (["serve-meter", "dlt646"], 1, "dlt645"),
-        (["serve-meter", "p1", "--kind", "x"], 1, "no number"),
+        (["serve-meter", "dlt646"], 2, "did you mean dlt645"),
+        (["serve-meter", "mbus", "--id", "abc"], 2, "digits only"),
+        (["sim", "line", "--pty", "a", "b", "--format", "8X"], 1, "as 8N1"),
+        (["sim", "line", "--pty", "a", "b", "--baud", "0"], 2, "--baud 0"),
+        (["sniff", "/dev/ttyUSB0", "--protocol", "smll"], 2, "did you mean sml"),
+        (["meters", "list", "--protocol", "smll"], 2, "did you mean sml"),
+        (["meters", "show", "abb_delt"], 1, "did you mean abb_delta"),
+        (["meters", "check", "/nowhere.toml"], 1, "/nowhere.toml"),
+        (["decode", "--bogus", "x"], 2, "unknown option --bogus"),
+        (["gatway"], 2, 'Did you mean "gateway"'),
+        (["read", "/dev/ttyUSB0", "sml"], 2, "--protocol"),
+        (["demo", "now"], 2, "'now' is too much"),
+        (["serve-meter", "p1", "--kind", "x"], 2, "no number"),
         (["serve-meter", "mbus", "--port"], 2, "--port"),
-        (["scan", "/dev/ttyUSB0", "--protocol", "sml"], 1, "no probe"),
+        (["scan", "/dev/ttyUSB0", "--protocol", "sml"], 2, "no probe"),
         (["sniff"], 2, "URL"),
         (["decode", "--format"], 2, "--format"),
         (["gateway", "check", "/nowhere.toml"], 1, "/nowhere.toml"),
@@ -118,7 +129,10 @@ def test_wrong_usage_is_told_and_has_a_status(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == status
-    assert said in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert said in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
 
 
 def test_keys_and_options_by_name(tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 from cyclopts import App, CycloptsError
 
 from metergate import __version__
+from metergate.cli.screen import Screen, forgive, hush
+from metergate.cli.usage import Usage, one_line
 from metergate.errors import MetergateError
 
 COMMANDS = {
@@ -30,11 +33,18 @@ COMMANDS = {
 }
 """Verb -> where it lives (loaded only when called) and what it is for."""
 
+EPILOGUE = """\
+First steps: `metergate demo` shows a whole street; `metergate decode FILE` takes a telegram apart.
+
+Status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+"""
+
 app = App(
     name="metergate",
     version=__version__,
     help="Reads any utility meter, keeps every reading, prices it and hands it to everybody who has a right to it.",
-    help_epilogue="First steps: `metergate demo` shows a whole street; `metergate decode FILE` takes a telegram apart.",
+    help_epilogue=EPILOGUE,
+    console=Screen(),
 )
 for _name, (_where, _help) in COMMANDS.items():
     app.command(_where, name=_name, help=_help)
@@ -42,17 +52,36 @@ app.register_install_completion_command()
 
 
 def main() -> None:
-    """Run the command line; our own errors end it with one line and status 1, wrong usage with status 2, never with a
-    traceback."""
+    """Run the command line. Our own errors and the system's end it with one line and status 1, wrong usage with 2,
+    Ctrl-C with 130; never with a traceback."""
+    forgive()
     try:
-        app(sys.argv[1:], exit_on_error=False)
-    except CycloptsError:
-        sys.exit(2)
+        _run(sys.argv[1:])
+    except CycloptsError as error:
+        _end(one_line(error), 2)
+    except Usage as error:
+        _end(f"metergate: {error}", 2)
     except MetergateError as error:
-        print(f"metergate: {error}", file=sys.stderr)
-        sys.exit(1)
+        _end(f"metergate: {error}", 1)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        sys.stderr.close()
+        hush()
         sys.exit(0)
+    except OSError as error:
+        hush()
+        where = f"{error.filename}: " if error.filename else ""
+        _end(f"metergate: {where}{error.strerror or error}", 1)
+
+
+def _run(words: list[str]) -> None:
+    try:
+        app(words, exit_on_error=False, print_error=False)
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+def _end(line: str, status: int) -> NoReturn:
+    print(line, file=sys.stderr)
+    sys.exit(status)

@@ -6,50 +6,59 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from metergate.cli.screen import Screen, cell, screen
 from metergate.cli.spans import print_spans
-from metergate.errors import BadValue, DecodeError
+from metergate.cli.usage import LIST, Protocol, Usage
+from metergate.errors import BadValue
+from metergate.meters.paste import pasted
 from metergate.wire import contract, protocols
 
 Json = dict[str, Any]
 
 
 def decode(
-    source: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-",
-    /,
-    *,
-    protocol: str | None = None,
+    *source: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    protocol: Protocol | None = None,
     key: Annotated[list[str] | None, Parameter(name=["--key", "-k"])] = None,
+    key_file: Annotated[list[str] | None, Parameter(name="--key-file", negative="")] = None,
     option: list[str] | None = None,
-    output: Annotated[str, Parameter(name=["--format", "-f"])] = "table",
+    output: Annotated[Literal["table", "json"], Parameter(name=["--format", "-f"])] = "table",
     explain: bool = False,
     batch: bool = False,
 ) -> None:
     """Decode telegrams from a file, from hex on the command line or from standard input.
 
+    Hex may be written in any way: with blanks, colons, commas or 0x, as a hex dump, as a log with times in front.
+    Base64 and the text of a P1, TIC or IEC 62056-21 telegram are taken too.
+
     Examples:
 
         metergate decode capture.bin
 
-        metergate decode "68 11 11 11 11 11 11 68 11 04 33 33 34 33 18 16"
+        metergate decode 68 11 11 11 11 11 11 68 11 04 33 33 34 33 18 16
 
         metergate decode --protocol wmbus --key 000102030405060708090A0B0C0D0E0F telegram.hex --explain
+
+        grep RX meter.log | metergate decode --key-file encryption=ek.hex --key-file authentication=ak.hex
 
     Parameters
     ----------
     source
-        A file (binary or hex), hex digits, or `-` for standard input.
+        A file, hex digits, or `-` for standard input, which is also read where nothing is given.
     protocol
-        Name of the protocol; without it the one that fits best is taken. `--protocol ?` lists them.
+        Name of the protocol; without it the one that fits best is taken. `--protocol list` shows them.
     key
         Key of an encrypted telegram, hexadecimal; protocols with several keys take `name=hex` for each, as
         `--key encryption=... --key authentication=...`.
+    key_file
+        A file with the key in hex, which leaves no trace among the commands; `name=file` where there are several.
     option
         For the decoder, as `link_crc=A`; may be given more than once.
     output
@@ -62,21 +71,35 @@ def decode(
     if batch:
         _batch()
         return
-    if protocol == "?":
+    if protocol in LIST:
         for entry in protocols().values():
             print(f"{entry.name:<14} {entry.title} ({entry.document})")
         return
-    data = bytes_of(source)
+    data = bytes_of(" ".join(source) or "-", protocol)
     name = protocol_of(data, protocol)
-    keys = contract.keyring(" ".join(key or ()))
-    _decode_one(name, data, keys, options_of(option or ()), output, explain)
+    _decode_one(name, data, keys_of(key or (), key_file or ()), options_of(option or ()), output, explain)
+
+
+def keys_of(words: Iterable[str], files: Iterable[str]) -> dict[str, bytes]:
+    """Keys from the command line and from files. BadValue, ConfigError."""
+    from metergate.meters.pollers import read_key
+
+    given = [word.replace("0x", "").replace(":", "") for word in words]
+    for word in files:
+        name, equals, path = word.partition("=")
+        named = equals and not Path(word).exists()
+        given.append((f"{name}=" if named else "") + read_key(Path(path if named else word)).hex())
+    try:
+        return contract.keyring(" ".join(given))
+    except BadValue as error:
+        raise Usage(f"--key: {error.reason.removeprefix('key key: ')}") from None
 
 
 def options_of(words: Iterable[str]) -> dict[str, str]:
-    """Options from words `name=value`. BadValue for a word of another form."""
+    """Options from words `name=value`. Usage for a word of another form."""
     named = [word.partition("=") for word in words]
     if wrong := [name for name, equals, _ in named if not equals]:
-        raise BadValue(f"--option {wrong[0]}: write name=value")
+        raise Usage(f"--option {wrong[0]}: write name=value")
     return {name: value for name, _, value in named}
 
 
@@ -87,10 +110,8 @@ def _decode_one(
     answer = contract.decode({"protocol": name, "hex": data.hex(), "keys": told, "options": options})
     if output == "json":
         print(json.dumps({"protocol": name, **answer}, ensure_ascii=False, indent=2))
-    elif output == "table":
-        _show(name, answer)
     else:
-        raise BadValue(f"unknown format {output!r}: table or json")
+        _show(name, answer)
     if explain:
         _explain(name, data, keys, answer)
     if not answer["telegrams"]:
@@ -112,70 +133,99 @@ def protocol_of(data: bytes, named: str | None) -> str:
     name = named or contract.guess(data)
     if name is None:
         raise BadValue(
-            f"no known protocol fits these {len(data)} bytes; name one with --protocol: {', '.join(protocols())}"
+            f"no known protocol fits these {len(data)} bytes; if you know it, name it with --protocol "
+            "(`metergate decode --protocol list` shows them)"
         )
-    if name not in protocols():
-        raise BadValue(f"unknown protocol {name!r}: there are {', '.join(protocols())}")
     return name
 
 
-def bytes_of(source: str) -> bytes:
-    """The bytes that the command line means."""
+def bytes_of(source: str, protocol: str | None = None) -> bytes:
+    """The bytes that the command line means. Usage for an option that is none, BadValue for bytes that are none."""
     if source == "-":
-        return _unhexed(sys.stdin.buffer.read())
-    path = Path(source)
-    if len(source) < 256 and path.is_file():
-        return _unhexed(path.read_bytes())
-    if len(source) < 256 and ("/" in source or "." in source):
-        raise BadValue(f"{source}: there is no such file")
+        data, where = _standard_input(), "standard input"
+    elif _is_there(source):
+        data, where = Path(source).read_bytes(), source
+    else:
+        data, where = source.encode("utf-8", "replace"), ""
+    if not data:
+        raise BadValue(f"{where} is empty: there is nothing to decode")
+    if where:
+        return _meant(data, protocol, where)
+    if source.startswith("-"):
+        raise Usage(f"decode: unknown option {source.split()[0]}; see `metergate decode --help`")
     try:
-        return contract.octets(source, "the bytes on the command line")
+        return _meant(data, protocol, where)
     except BadValue as error:
-        raise BadValue(f"{error.reason}; and there is no file {source[:60]!r}") from None
+        raise BadValue(f"{source[:60]}: there is no such file; and as bytes: {error.reason}") from None
 
 
-def _unhexed(data: bytes) -> bytes:
-    """Hex text as the bytes it means; anything else as it is (text telegrams are text)."""
+def _is_there(source: str) -> bool:
+    """Whether it is the name of something that can be read; a folder is an error of the system's."""
     try:
-        return contract.octets(data.decode("ascii"), "input") if data.strip() else data
-    except (UnicodeDecodeError, DecodeError):
-        return data
+        return Path(source).exists()
+    except OSError:  # longer than any name
+        return False
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise BadValue("standard input is closed: give a file or hex")
+    if sys.stdin.isatty():
+        print("paste the telegram, end with Ctrl-D on a line of its own", file=sys.stderr)
+    return sys.stdin.buffer.read()
+
+
+def _meant(data: bytes, protocol: str | None, where: str) -> bytes:
+    try:
+        found = pasted(data, protocol)
+    except BadValue as error:
+        raise BadValue(f"{where}: {error.reason}" if where else error.reason, error.offset) from None
+    if found.told:
+        print(f"{where or 'the command line'}: {found.told}", file=sys.stderr)
+    return found.octets
 
 
 def _show(name: str, answer: Json) -> None:
-    console = Console()
+    console = screen()
     for telegram in answer["telegrams"]:
-        meter = "  ".join(str(value) for value in telegram["meter"].values())
+        meter = "  ".join(cell(value) for value in telegram["meter"].values())
         state = "" if telegram["valid"] else "  [red]not valid[/]"
         console.print(
             f"[bold]{name}[/] at byte {telegram['offset']}, {telegram['length']} bytes  {meter}{state}", highlight=False
         )
         _show_readings(console, telegram["readings"])
     for error in answer["errors"]:
-        console.print(f"[yellow]{error['code']}[/] at byte {error['offset']}: {error['message']}", highlight=False)
+        place = f"[yellow]{error['code']}[/] at byte {error['offset']}"
+        console.print(f"{place}: {cell(error['message'])}", highlight=False)
 
 
 def _show_readings(console: Console, readings: list[Json]) -> None:
+    """A row a reading; columns in which nothing would stand are left out."""
+    rows = [_cells(reading) for reading in readings]
+    used = [number for number, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("OBIS", "quantity", "value", "unit", "storage", "tariff", "time"):
-        table.add_column(title, justify="right" if title == "value" else "left")
-    for reading in readings:
-        value = reading["value"] if reading["value"] is not None else f"– ({reading.get('reason', 'absent')})"
-        table.add_row(
-            (reading["obis"] or reading.get("address") or "").removesuffix("*255"),
-            reading["quantity"] or "",
-            str(value),
-            reading["unit"] or "",
-            str(reading["storage"] or ""),
-            str(reading["tariff"] or ""),
-            reading["time"] or "",
-        )
+    for number in used:
+        title = COLUMNS[number]
+        whole = title in ("OBIS", "value", "unit")
+        table.add_column(title, justify="right" if title == "value" else "left", no_wrap=whole, overflow="fold")
+    for cells in rows:
+        table.add_row(*(cells[number] for number in used))
     if readings:
         console.print(table)
 
 
+COLUMNS = ("OBIS", "quantity", "value", "unit", "storage", "tariff", "time")
+
+
+def _cells(reading: Json) -> tuple[str, ...]:
+    obis = (reading["obis"] or reading.get("address") or "").removesuffix("*255")
+    value = reading["value"] if reading["value"] is not None else f"– ({reading.get('reason', 'absent')})"
+    named = (reading[name] or "" for name in ("unit", "storage", "tariff", "time"))
+    return tuple(map(cell, (obis, reading["quantity"], value, *named)))
+
+
 def _explain(name: str, data: bytes, keys: dict[str, bytes], answer: Json) -> None:
-    console = Console()
+    console = Screen()
     telegrams = answer["telegrams"]
     for telegram in track(telegrams, "explaining", transient=True, disable=len(telegrams) < 100):
         start, length = telegram["offset"], telegram["length"]

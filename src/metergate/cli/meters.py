@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.table import Column, Table
 
+from metergate.cli.screen import screen
+from metergate.cli.usage import Protocol, meant
 from metergate.errors import ConfigError
 from metergate.meters.examples import check_example, check_map, corpora
 from metergate.meters.map import FOLDER, load_map, load_maps
@@ -18,7 +19,7 @@ app = App(name="meters", help="Models whose registers are known by name.")
 
 
 @app.command(name="list")
-def list_meters(*, protocol: str | None = None) -> None:
+def list_meters(*, protocol: Protocol | None = None) -> None:
     """List the known models.
 
     Parameters
@@ -30,7 +31,7 @@ def list_meters(*, protocol: str | None = None) -> None:
     for name, one in load_maps().items():
         if protocol in (None, one.protocol):
             table.add_row(name, one.brand, one.model, one.protocol, one.medium.value, str(len(one.register)))
-    Console().print(table)
+    screen().print(table)
 
 
 @app.command
@@ -44,7 +45,7 @@ def show(name: str, /) -> None:
     """
     maps = load_maps()
     if name not in maps:
-        raise ConfigError(f"no map {name!r}; `metergate meters list` shows them")
+        raise ConfigError(f"no map {name!r}; {meant(name, maps, '`metergate meters list` shows them')}")
     one = maps[name]
     print(f"{one.brand} {one.model} ({one.protocol}, {one.medium.value})")
     match = {"manufacturer": one.match.manufacturer, "version": one.match.version, "id": one.match.id}
@@ -53,7 +54,7 @@ def show(name: str, /) -> None:
     for row in one.register:
         sent = row.quantity or row.address or str(row.wire or row.obis)
         table.add_row(row.name, str(row.obis or ""), sent, str(row.storage), str(row.tariff), row.function.value)
-    Console().print(table)
+    screen().print(table)
 
 
 @app.command
@@ -61,7 +62,7 @@ def new(
     source: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
-    protocol: str | None = None,
+    protocol: Protocol | None = None,
     key_file: Path | None = None,
     folder: Path = Path(),
     brand: str | None = None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from metergate.errors import ConfigError
+from metergate.cli.usage import SHOWN, Protocol, Usage
 
 if TYPE_CHECKING:
     from metergate.meters.pollers import Target
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Reach:
     """Which meter, on which line."""
 
-    protocol: Annotated[str, Parameter(help="What the meter speaks; `metergate decode --protocol ?` lists them.")]
+    protocol: Annotated[Protocol, Parameter(help=f"What the meter speaks; {SHOWN}.")]
     address: Annotated[
         str,
         Parameter(help="Its address on the line; of one that speaks by itself its number, or nothing for the first."),
@@ -73,7 +73,7 @@ def options_of(words: Iterable[str], protocol: str) -> dict[str, Any]:
     for word in words:
         name, equals, text = word.partition("=")
         if not equals:
-            raise ConfigError(f"--option {word}: write name=value")
+            raise Usage(f"--option {word}: write name=value")
         found[name] = _value(text)
         check_option(protocol, name, found[name])
     return found

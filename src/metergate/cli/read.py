@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from metergate.cli.reach import Reach
-from metergate.errors import ConfigError
+from metergate.cli.usage import Usage
 
 if TYPE_CHECKING:
     from metergate.wire.base import Telegram
@@ -28,7 +28,7 @@ def read(
     events: bool = False,
     begin: Annotated[datetime | None, Parameter(name=["--from", "--begin"])] = None,
     end: Annotated[datetime | None, Parameter(name=["--to", "--end"])] = None,
-    output: Annotated[str, Parameter(name=["--format", "-f"])] = "table",
+    output: Annotated[Literal["table", "json"], Parameter(name=["--format", "-f"])] = "table",
 ) -> None:
     """Read one meter now and print its values, its load profile or its events.
 
@@ -63,18 +63,16 @@ def read(
     """
     from metergate.meters.once import ask_once, read_once
 
-    if output not in ("table", "json"):
-        raise ConfigError(f"unknown format {output!r}: table or json")
     if profile and events:
-        raise ConfigError("--profile and --events are two questions: ask one")
+        raise Usage("--profile and --events are two questions: ask one")
     target, options = reach.target(registers), reach.options()
     until = (end or datetime.now(UTC)).astimezone(UTC)
     since = (begin or until - DAY).astimezone(UTC)
     if since >= until:
-        raise ConfigError(f"--from {since:%Y-%m-%d %H:%M} is not before --to {until:%Y-%m-%d %H:%M} (UTC)")
+        raise Usage(f"--from {since:%Y-%m-%d %H:%M} is not before --to {until:%Y-%m-%d %H:%M} (UTC)")
     if not (profile or events):
         if begin or end:
-            raise ConfigError("--from and --to belong to --profile or --events")
+            raise Usage("--from and --to belong to --profile or --events")
         telegram = asyncio.run(read_once(url, reach.protocol, target, reach.timeout, options))
     elif events:
         work = ask_once(url, reach.protocol, lambda one: one.events(target, since, until), reach.timeout, options)
@@ -94,12 +92,14 @@ def _print(telegram: Telegram, output: str) -> None:
     if output == "json":
         print(json.dumps(told, ensure_ascii=False, indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
 
-    table = Table("OBIS", "quantity", "value", "unit", "time", title="  ".join(str(x) for x in told["meter"].values()))
+    from metergate.cli.screen import cell, screen
+
+    table = Table("OBIS", "quantity", "value", "unit", "time", title="  ".join(cell(x) for x in told["meter"].values()))
+    for column, whole in zip(table.columns, (True, False, True, True, False), strict=True):
+        column.no_wrap, column.overflow = whole, "fold"
     for row in told["readings"]:
-        name = row["obis"] or row.get("address")
-        cells = (name, row["quantity"], row["value"], row["unit"], row["time"])
-        table.add_row(*("" if cell is None else str(cell) for cell in cells))
-    Console().print(table)
+        cells = (row["obis"] or row.get("address"), row["quantity"], row["value"], row["unit"], row["time"])
+        table.add_row(*map(cell, cells))
+    screen().print(table)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from metergate.errors import ConfigError
+from metergate.cli.usage import LIST, Usage, meant
 
 if TYPE_CHECKING:
     from metergate.sim.specs import MeterSpec
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 HEXADECIMAL = ("cjt188", "mbus", "wmbus")
 """Protocols whose kinds of meters are known by hex numbers."""
 RADIO_MODE = 5
+WORDS = ("dlms-hdlc", "dlms-push", "dlms-wrapper", "iec62056-21", "iec62056-d", "p1", "sml", "tic")
+"""Protocols whose meters' numbers may have letters."""
 
 
 def serve_meter(
@@ -49,7 +51,7 @@ def serve_meter(
     Parameters
     ----------
     protocol
-        What it speaks; `?` lists what there is.
+        What it speaks; `list` shows what there is.
     port
         Where: `tcp://host:port` listens (port 0: any free one), `udp://:port` takes datagrams; a path becomes a
         pseudo terminal; any other line address is opened.
@@ -76,9 +78,13 @@ def serve_meter(
     """
     from metergate.sim import serve
 
-    if protocol == "?":
+    if protocol in LIST:
         print("\n".join(serve.served()))
         return
+    if protocol not in serve.served():
+        raise Usage(f"{protocol!r} has no simulated meter; {meant(protocol, serve.served())}")
+    if protocol not in WORDS and id and not id.isdecimal():
+        raise Usage(f"--id {id}: a meter of {protocol} has a number of digits only")
     usual = RADIO_MODE if protocol == "wmbus" else 0
     key = _key(key_file or [], protocol)
     spec = serve.meter_of(protocol, id, _kind(protocol, kind), key, usual if mode is None else mode, every, map)
@@ -96,7 +102,7 @@ def _kind(protocol: str, text: str) -> int:
     try:
         return int(text, 16 if protocol in HEXADECIMAL else 10)
     except ValueError:
-        raise ConfigError(f"--kind {text!r} is no number; see `metergate serve-meter --help`") from None
+        raise Usage(f"--kind {text!r} is no number; see `metergate serve-meter --help`") from None
 
 
 def _key(files: list[str], protocol: str) -> str:
@@ -109,11 +115,13 @@ def _key(files: list[str], protocol: str) -> str:
 
 def _told(spec: MeterSpec, address: str, files: list[str]) -> None:
     from metergate.sim.meters import PUSHERS
+    from metergate.sim.meters.base import reader_options
     from metergate.sim.serve import address_of, map_of
 
     words = [f"metergate read {address} --protocol {spec.protocol}"]
     words += [] if spec.protocol in PUSHERS else [f"--address {address_of(spec)}"]
     words += [f"--map {map_of(spec)}"] if map_of(spec) else []
     words += [f"--key-file {file}" for file in files]
+    words += [f"--option {name}={value}" for name, value in reader_options(spec.protocol).items()]
     print(f"{spec.protocol} meter {spec.id} at {address}; end with Ctrl-C", flush=True)
     print("read it: " + " ".join(words), flush=True)

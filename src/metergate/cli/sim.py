@@ -9,6 +9,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from metergate.cli.usage import Usage
+
 app = App(
     name="sim",
     help="Simulated meters, lines and collectors.",
@@ -49,11 +51,14 @@ def line(
     cut
         Numbers of ports (from 0) whose wire is cut.
     """
+    from metergate.links.serial import byte_time
     from metergate.sim import run
 
-    bits = 1 + int(format[0]) + (format[1].upper() != "N") + int(format[2])
+    if baud < 1:
+        raise Usage(f"--baud {baud}: at least 1")
+    seconds = byte_time(baud, format)
     faults = {"ber": ber, "drop": drop, "echo": echo, "cut": set(cut or ())}
-    run.until_stopped(partial(run.line, pty, baud, bits, speed, faults))
+    run.until_stopped(partial(run.line, pty, baud, round(seconds * baud), speed, faults))
 
 
 @app.command

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from metergate.errors import ConfigError
+from metergate.cli.usage import Protocol
 from metergate.wire.base import Found, Keys, Options, Telegram
 
 WIDTH = 32
@@ -21,7 +21,7 @@ def sniff(
     url: str,
     /,
     *,
-    protocol: str | None = None,
+    protocol: Protocol | None = None,
     seconds: float | None = None,
     key_file: Path | None = None,
     option: tuple[str, ...] = (),
@@ -65,10 +65,7 @@ async def watch(
     from metergate.links import open_link
     from metergate.links.stick import is_stick, stick_options
     from metergate.meters.usual import usual_address
-    from metergate.wire import protocols
 
-    if protocol is not None and protocol not in protocols():
-        raise ConfigError(f"unknown protocol {protocol!r}: there are {', '.join(protocols())}")
     protocol = "wmbus" if protocol is None and is_stick(url) else protocol
     show = Show(out, protocol, keys=keys, options={**stick_options(url), **(options or {})})
     link = await open_link(usual_address(url, protocol))

@@ -8,6 +8,7 @@ from textwrap import wrap
 from rich.console import Console
 from rich.text import Text
 
+from metergate.cli.screen import plain
 from metergate.wire.base import Span
 
 OCTETS = 8
@@ -35,7 +36,7 @@ def _lines(span: Span, data: bytes, base: int, width: int, cite: bool) -> list[T
     indent = "  " * span.level
     room = width - LEFT - len(indent)
     cited = f"  {span.paragraph}" if cite else ""
-    words = f"{span.name}  {_plain(span.value)}".rstrip()
+    words = f"{span.name}  {plain(span.value)}".rstrip()
     rows = wrap(words, max(room - len(cited), 20), subsequent_indent="  ") or [span.name]
     if len(rows) > LINES:
         rows = [*rows[: LINES - 1], rows[LINES - 1][: max(room - len(cited) - 1, 1)] + "…"]
@@ -55,7 +56,3 @@ def _coloured(line: Text, begin: int, length: int) -> Text:
     line.stylize("bold", begin + length)
     line.stylize("dim", 0, LEFT)
     return line
-
-
-def _plain(value: str) -> str:
-    return "".join(sign if sign.isprintable() else "·" for sign in value)

@@ -60,6 +60,7 @@ TELL_TIME: dict[str, Hear] = {
     "dlms-push": _pushed("dlms-push", options={"layer": "hdlc"}),
     "dlms-wrapper": _asked("dlms-wrapper", Target("m", "16/1"), {}),
     "gdw376": _asked("gdw376", Target("m", f"{NUMBER}:1"), OFFSET),
+    "cjt188": _asked("cjt188", Target("m", f"10:{NUMBER:0>14}"), OFFSET, 0x10),
 }
 """Meters that tell the time with their values."""
 SILENT: dict[str, Hear] = {
@@ -68,7 +69,6 @@ SILENT: dict[str, Hear] = {
     "wmbus": _pushed("wmbus", 6),
     "dlt645": _asked("dlt645", Target("m", NUMBER), OFFSET),
     "dlt698": _asked("dlt698", Target("m", NUMBER), OFFSET),
-    "cjt188": _asked("cjt188", Target("m", f"10:{NUMBER:0>14}"), {}, 0x10),
     "iec62056-21": _asked("iec62056-21", Target("m", ""), OFFSET),
     "mbus": _asked("mbus", Target("m", str(int(NUMBER) % 250 + 1)), {}, 4),
 }

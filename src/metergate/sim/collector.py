@@ -58,9 +58,10 @@ class Channel:
             known = {obis: self.source(obis, at) for obis in self.registers}
             self.show({obis: value for obis, value in known.items() if value is not None}, at)
 
-    def records(self, boots: int, flags: int = 0) -> Iterator[Callable[[int], bytes]]:
-        """A record for each register, to be given its cursor; a meter that kept silent gives records without value."""
-        at = int(self.read_at.timestamp()) if self.read_at else 0
+    def records(self, boots: int, now: datetime, flags: int = 0) -> Iterator[Callable[[int], bytes]]:
+        """A record for each register, to be given its cursor, of the instant at which it was read; a meter that kept
+        silent gives records of `now` without value."""
+        at = int((now if self.silent or self.read_at is None else self.read_at).timestamp())
         for obis in self.registers:
             value = None if self.silent else self.values.get(obis)
             mark = flags if value is not None else flags | Flag.NO_ANSWER
@@ -104,15 +105,17 @@ class Memory:
 
     # --- what happens at the collector -------------------------------------------------------------------------------
     def tick(self, now: datetime) -> None:
-        """Log every channel; the first tick of a day freezes them too."""
+        """Log every channel for the mark `now`; the first tick of a day freezes them too."""
         self._now = now
         for channel in self.channels.values():
             channel.refresh(now)
-        self.log.append([make for channel in self.channels.values() for make in channel.records(self.boots)])
+        self.log.append([make for channel in self.channels.values() for make in channel.records(self.boots, now)])
         day = now.date().toordinal()
         if day != self._kept.get("frozen"):
-            frozen = (make for channel in self.channels.values() for make in channel.records(self.boots, Flag.FROZEN))
-            self.freezes.append(list(frozen))
+            channels = self.channels.values()
+            self.freezes.append(
+                [make for channel in channels for make in channel.records(self.boots, now, Flag.FROZEN)]
+            )
             self._keep(frozen=day)
 
     def note(self, code: EventCode, now: datetime, channel: int = 0, first: int = 0, second: int = 0) -> None:
@@ -152,7 +155,7 @@ class Memory:
         """See `Backend`: built-in meters are read now, those on the bus as they were when last read."""
         for each in self._chosen(channel):
             each.refresh(now)
-            yield from (Record.decode(make(0)) for make in each.records(self.boots))
+            yield from (Record.decode(make(0)) for make in each.records(self.boots, now))
 
     def read_freeze(self, day: int, kind: int, channel: int | None) -> Iterable[Record]:
         """See `Backend`: the freezes of a day; month freezes are those of its first day."""

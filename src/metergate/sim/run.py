@@ -7,20 +7,21 @@ import contextlib
 import random
 import signal
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from metergate.errors import LinkError, MetergateError
 from metergate.links import Link, open_link
 from metergate.meters.driver import Line as BusLine
-from metergate.meters.pollers import POLLERS, Target
+from metergate.meters.pollers import POLLERS, Poller, Target
 from metergate.model import CloseValve, OpenValve
 from metergate.sim import bank as answering
 from metergate.sim.clock import SimClock, next_tick
 from metergate.sim.collector import Channel, Memory
 from metergate.sim.line import Line
 from metergate.sim.meters import Pusher, responder, source
+from metergate.sim.meters.base import reader_options
 from metergate.sim.source import COUNTED
 from metergate.sim.specs import Bank, MeterSpec
 from metergate.wire.mgc1.collector import Collector
@@ -107,6 +108,7 @@ class CollectorProcess:
         self.collector = Collector(address, self.memory)
         self.specs = {spec.channel: spec for spec in bank.meters}
         self._ups = ups
+        self._pollers: dict[str, Poller] = {}
 
     async def run(self, upward: str, bus: str | None, bank: Bank) -> None:
         """Until the process ends."""
@@ -133,7 +135,10 @@ class CollectorProcess:
             self.memory.tick(tick)
 
     async def _read_bus(self, bus: BusLine) -> None:
-        """Round and round; when a quarter begins, a whole round is read and logged."""
+        """Round and round; when a quarter begins, a whole round is read and logged.
+
+        Each value has the instant at which it was read by the collector's clock, shortly after the quarter's mark.
+        """
         tick = next_tick(self.clock.now(), QUARTER)
         while True:
             for number, channel in self.memory.channels.items():
@@ -145,12 +150,12 @@ class CollectorProcess:
                 continue
             for number, channel in self.memory.channels.items():
                 await self._read(bus, self.specs[number], channel)
-            self.memory.tick(self.clock.now())
+            self.memory.tick(tick)
             tick = next_tick(self.clock.now(), QUARTER)
 
     async def _read(self, bus: BusLine, spec: MeterSpec, channel: Channel) -> None:
         try:
-            telegram = await bus.ask(POLLERS[spec.protocol]({}).read(_target(spec)))
+            telegram = await bus.ask(self._poller(spec).read(_target(spec)))
         except MetergateError:
             channel.silent = True
             return
@@ -159,10 +164,13 @@ class CollectorProcess:
             for reading in telegram.readings
             if reading.obis in channel.registers and not reading.register.storage and reading.value is not None
         }
-        channel.show(values, self._measured(telegram.readings))  # type: ignore[arg-type]
+        channel.show(values, self.clock.now())  # type: ignore[arg-type]
 
-    def _measured(self, readings: Sequence[Any]) -> datetime:
-        return next((reading.meter_time for reading in readings if reading.meter_time), self.clock.now())
+    def _poller(self, spec: MeterSpec) -> Poller:
+        """One for all meters of a protocol: it remembers what it learns of them."""
+        if spec.protocol not in self._pollers:
+            self._pollers[spec.protocol] = POLLERS[spec.protocol](reader_options(spec.protocol))
+        return self._pollers[spec.protocol]
 
     async def _carry_out_orders(self, bus: BusLine) -> None:
         while self.memory.orders:
@@ -172,7 +180,7 @@ class CollectorProcess:
                 continue
             command = (CloseValve if order.close else OpenValve)(str(order.id), spec.id)
             with contextlib.suppress(MetergateError):
-                await bus.ask(POLLERS[spec.protocol]({}).execute(_target(spec), command, self.clock.now()))
+                await bus.ask(self._poller(spec).execute(_target(spec), command, self.clock.now()))
                 self.memory.arrived(order.channel, ValvePosition.CLOSED if order.close else ValvePosition.OPEN)
 
     def _mains_fail(self) -> None:

@@ -12,6 +12,13 @@ Frames = Callable[[datetime], list[bytes]]
 """What a meter that talks by itself sends at an instant."""
 LOCAL = timedelta(hours=1)
 """The meters' own clocks: winter time of Central Europe."""
+ELSEWHERE = ("dlt645", "dlt645-1997", "dlt698", "gdw376", "cjt188")
+"""Protocols whose readers expect clocks of another part of the world."""
+
+
+def reader_options(protocol: str) -> dict[str, object]:
+    """What a reader has to know of the simulated meters of a protocol."""
+    return {"utc_offset": LOCAL // timedelta(minutes=1)} if protocol in ELSEWHERE else {}
 
 
 def source(spec: MeterSpec, bank: Bank) -> HouseholdSource:

@@ -122,7 +122,7 @@ async def test_a_line_with_its_trace_on(name: str, tmp_path: Path, monkeypatch: 
     ours, theirs = pair()
     meter = Meter("m", case.address, key_file=_file(tmp_path, case.key), key_files=_files(tmp_path, case.keys))
     protocol = name.partition(",")[0]
-    settings = Line("", protocol, name="l", meter=(meter,), options=case.options, trace=True)
+    settings = Line("loop://l", protocol, name="l", meter=(meter,), options=case.options, trace=True)
     task, raw = LineTask(settings, Hub("g", [])), bytearray()
     task.observe(lambda way, data: raw.extend(data))
     serving = asyncio.create_task(serve(theirs, [responder(case.spec, BANK)]))
@@ -130,6 +130,8 @@ async def test_a_line_with_its_trace_on(name: str, tmp_path: Path, monkeypatch: 
     try:
         while task._owner is None:  # noqa: ASYNC110 - it comes with one of the next turns of the loop
             await asyncio.sleep(0)
+            if working.done():
+                await working
         for order in (SetClock("1", "m"), Connect("2", "m")):
             try:
                 told.append(str(await task.execute(order)))

@@ -128,7 +128,7 @@ async def test_a_line_with_its_trace_on(name: str, tmp_path: Path, monkeypatch: 
     serving = asyncio.create_task(serve(theirs, [responder(case.spec, BANK)]))
     working = asyncio.create_task(task._serve(ours))
     try:
-        while task._owner is None:  # noqa: ASYNC110 - it comes with one of the next turns of the loop
+        while task._owner is None:  # it comes with one of the next turns of the loop
             await asyncio.sleep(0)
             if working.done():
                 await working

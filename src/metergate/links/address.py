@@ -18,7 +18,17 @@ def nearest(wrong: str, known: Iterable[str]) -> str:
     """The end of an error text: what there is, and what was probably meant."""
     names = sorted(known)
     near = get_close_matches(wrong, names, 1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"There is: {', '.join(names) or 'nothing to set'}"
+    there = f"there {'are' if len(names) > 1 else 'is'} {', '.join(names) or 'nothing to set'}"
+    return f"did you mean {near[0]!r}?" if near else there
+
+
+def _instead(text: str) -> str:
+    """What was probably meant by something that is no address."""
+    if re.fullmatch(r"[\w.-]+:\d{1,5}|\[[0-9A-Fa-f:]+\]:\d{1,5}", text):
+        return f"did you mean tcp://{text}?"
+    if re.fullmatch(r"tty\w+|serial/\S+", text):
+        return f"did you mean /dev/{text}?"
+    return "write /dev/ttyUSB0, or scheme:// in front, as tcp://host:port"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +51,9 @@ class Address:
             parts = urlsplit(text)
             port = parts.port
         except ValueError as error:
-            raise ConfigError(f"{text!r} is no address: {error}") from error
+            raise ConfigError(f"{text!r} is no address: {str(error)[:1].lower()}{str(error)[1:]}") from error
         if not parts.scheme or "://" not in text:
-            raise ConfigError(f"{text!r} is no address: write /dev/ttyUSB0 or scheme://…, as tcp://host:port")
+            raise ConfigError(f"{text!r} is no address: {_instead(text)}")
         settings = dict(parse_qsl(parts.query, keep_blank_values=True))
         return cls(parts.scheme, parts.hostname or "", port, parts.path, settings)
 

@@ -10,6 +10,7 @@ import serialx
 from metergate.errors import ConfigError, LinkError
 from metergate.links.address import Address
 from metergate.links.descriptor import DescriptorLink
+from metergate.links.reasons import serial_reason
 from metergate.links.transport import TransportLink
 
 SETTINGS = ("baud", "format", "gather")
@@ -97,5 +98,5 @@ async def open_serial(address: Address) -> DescriptorLink | TransportLink:
             stopbits=serialx.StopBits(stop),
         )
     except (OSError, serialx.SerialException) as error:
-        raise LinkError(f"{address.name}: {getattr(error, 'strerror', None) or error}") from error
+        raise LinkError(f"{address.path}: {serial_reason(address.path, error)}") from error
     return link

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from metergate.errors import ConfigError, LinkError
 from metergate.links.address import Address
+from metergate.links.reasons import reason
 from metergate.links.transport import TransportLink
 
 TIMEOUT = 10.0
@@ -43,7 +44,7 @@ async def _call(address: Address, context: ssl.SSLContext | None) -> TransportLi
     except ssl.SSLCertVerificationError as error:
         raise LinkError(f"{address.name}: the certificate is not trusted: {error.verify_message}") from error
     except OSError as error:
-        raise LinkError(f"{address.name}: {error.strerror or error}") from error
+        raise LinkError(f"{address.name}: {reason(error)}") from error
     return link
 
 
@@ -117,5 +118,5 @@ async def listen(host: str, port: int, accept: Accept, context: ssl.SSLContext |
             lambda: _Accepted(accept, running), host, port, ssl=context
         )
     except OSError as error:
-        raise LinkError(f"tcp://{host}:{port}: {error.strerror or error}") from error
+        raise LinkError(f"tcp://{host}:{port}: {reason(error)}") from error
     return Listener(server, running)

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from metergate.errors import ConfigError
+from metergate.links.reasons import reason
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -31,7 +32,7 @@ class BrokerAddress:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise ConfigError(f"the broker's address cannot be read: {error}") from None
+            raise ConfigError(f"the broker's address cannot be read: {reason(error)}") from None
         if parts.scheme not in _PORTS:
             raise ConfigError("a broker's address starts with mqtt:// or mqtts://, as mqtt://user@host:1883")
         if parts.password is not None:
@@ -71,7 +72,7 @@ class Tls:
                 context.load_cert_chain(self.cert, self.key)
         except (OSError, ssl.SSLError) as error:
             files = ", ".join(str(path) for path in (self.ca, self.cert, self.key) if path)
-            raise ConfigError(f"TLS files cannot be used ({files}): {error}") from None
+            raise ConfigError(f"TLS files cannot be used ({files}): {reason(error)}") from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
 
@@ -83,4 +84,4 @@ def read_password(file: Path | None = None, environ: Mapping[str, str] = os.envi
     try:
         return file.read_text("utf-8").partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the password file {file} cannot be read: {error}") from None
+        raise ConfigError(f"the password file {file} cannot be read: {reason(error)}") from None

@@ -80,10 +80,11 @@ class MqttClient:
     ) -> None:
         self.address = BrokerAddress.parse(url) if isinstance(url, str) else url
         if not (self.address.tls or self.address.local or plain):
-            raise ConfigError(f"{self.address}: use mqtts://, or allow the unencrypted connection by its own setting")
+            raise ConfigError(f"{self.address} is another machine: use mqtts://, or allow it unencrypted (plain)")
         self.client_id = client_id
         self.state = State.OFFLINE
         self.error: MetergateError | None = None
+        self._turned = False
         self.connects = self.dropped = 0
         self.answered = 0.0
         self._password = password
@@ -247,8 +248,8 @@ class MqttClient:
         return session
 
     async def _turn(self, state: State, session: Session | None, reason: str) -> None:
-        changed = state is not self.state
-        self.state, self._session = state, session
+        changed = state is not self.state or not self._turned
+        self.state, self._session, self._turned = state, session, True
         if changed:
             for watcher in self._watchers:
                 watcher(state, reason)

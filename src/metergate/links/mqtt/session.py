@@ -18,6 +18,7 @@ import gmqtt
 from metergate.errors import LinkError, NoAnswer, Refused
 from metergate.links.mqtt.address import BrokerAddress
 from metergate.links.mqtt.message import Message, Will
+from metergate.links.reasons import reason
 
 REASONS = {
     1: "the broker does not speak this protocol version",
@@ -147,7 +148,7 @@ class Session(gmqtt.Client):  # type: ignore[misc]  # gmqtt has no types
         if code:
             raise Refused(f"{address}: {REASONS.get(code, 'refused')} (CONNACK code {code})")
         if connecting.done() and (failed := connecting.exception()):
-            raise LinkError(f"{address}: {failed}") from failed
+            raise LinkError(f"{address}: {reason(failed)}") from failed
         if self.ended.is_set():
             raise WrongVersion(f"{address}: the broker closed the connection instead of answering")
         if not connecting.done():

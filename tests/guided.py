@@ -3,7 +3,7 @@
 The fuzzer sees which branches of the decoders its inputs reach and keeps those that reach new ones. An input's first
 octet says whether what follows is the telegram, its content to be sealed with right outer checks, or with all checks
 right, and into how many parts it is cut. What must hold is what `mutants` asks for, and that cutting changes nothing.
-An input that breaks it, takes over two seconds or makes the process grow past its limit is written to FOLDER and ends
+An input that breaks it, takes over two seconds of CPU or makes the process grow past its limit is written to FOLDER and ends
 the run.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -41,8 +42,9 @@ with atheris.instrument_imports(include=["metergate"]):
     if _NAME in mutants.MAKERS:  # some load what they need only when it is needed
         mutants.heard(mutants.line(_NAME).receiver(), iter(mutants.line(_NAME).frames))
 
-LONGEST, HANG, MEMORY = 2048, 2, 1024
-"""Octets of an input, seconds for one, MB of the process."""
+LONGEST, SLOW, HANG, MEMORY = 2048, 2, 60, 1024
+"""Octets of an input, seconds of CPU for one, seconds after which it is taken for one that never ends (others may keep
+the processor busy meanwhile), MB of the process."""
 RAW, SEALED, ALL_SEALED = range(3)
 
 
@@ -91,7 +93,9 @@ def main() -> None:
 
     def one(data: bytes) -> None:
         if len(data) > 1:
+            began = time.process_time()
             once(line, data)
+            assert time.process_time() - began < SLOW, "too slow"
 
     atheris.Setup([sys.argv[0], *options, str(found), str(sown(line, given.folder / "seeds"))], one)
     atheris.Fuzz()

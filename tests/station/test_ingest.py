@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -12,18 +13,19 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from metergate.errors import BadChecksum
-from metergate.model import Event, Obis, Quality, Register, Severity, Unit
+from metergate.model import Event, Obis, Quality, Reading, Register, Severity, Unit
 from metergate.station.archive import services as archive
 from metergate.station.archive.models import Register as Row
 from metergate.station.collect import history, ingest
 from metergate.station.collect import services as collect
 from metergate.station.collect.models import Event as Kept
 from metergate.station.collect.models import Intake, Latest, Presence
-from metergate.wire.batch import Batch, Columns, decode, encode
+from metergate.wire.batch import NO_COLUMNS, Batch, Columns, decode, encode
 
 EPOCH = "00112233445566778899aabbccddeeff"
 START = datetime(2026, 3, 1, tzinfo=UTC)
 IMPORT = Register("1EMH0001", Obis.parse("1-0:1.8.0"), "energy", Unit.WH, -1)
+FLOAT = Register("10620912", Obis.parse("1-0:1.8.0"), "energy", Unit.KWH, 0)
 POWER = Register("1EMH0001", Obis.parse("1-0:16.7.0"), "power", Unit.W, 0)
 
 pytestmark = pytest.mark.django_db
@@ -91,6 +93,43 @@ def test_a_late_reading_does_not_become_the_latest() -> None:
     assert latest(IMPORT).value == Decimal("104.9")
 
 
+def told(place: int, value: Decimal | str | None, *, reason: str | None = None) -> Reading:
+    """What travels beside the columns: a float, rounded on its way, at a quarter of the day."""
+    at = START + timedelta(minutes=15 * place)
+    return Reading(FLOAT, value, None, None, at, reason=reason, notes=("inexact",))
+
+
+def test_numbers_beside_the_columns_are_in_the_load_profile_too() -> None:
+    values = ("9241.933", "9242", "9242.5000001", "1E+30", "NaN")
+    texts = (*(told(place, Decimal(value)) for place, value in enumerate(values)), told(9, "text"), told(10, None))
+    alone = Batch(EPOCH, 0, 7, {0: FLOAT}, NO_COLUMNS, texts)
+    for _ in range(2):
+        assert ingest.store("gw-1", decode(encode(alone)), START).cursor == 7
+    row = Row.objects.get(key=FLOAT.key)
+    found = history.load([row], START, START + timedelta(days=1))[row.pk]
+    there = {place: found.exact(int(found.values[place])) for place in np.flatnonzero(found.quality).tolist()}
+    assert there == {0: Decimal("9241.933"), 1: Decimal(9242), 2: Decimal("9242.5")}
+    assert Intake.objects.get().readings == 14
+    huge = replace(alone, texts=(told(20, Decimal("-8E+30")),))
+    ingest.store("gw-1", huge, START)
+    assert (latest(FLOAT).value, latest(FLOAT).text) == (None, "-8E+30")
+    later = batch(0, after=7)
+    mixed = replace(later, registers={**later.registers, 2: FLOAT}, texts=(told(3, Decimal("9243.25")),), end=16)
+    ingest.store("gw-1", mixed, START)
+    found = history.load([row], START, START + timedelta(days=1))[row.pk]
+    assert found.exact(int(found.values[3])) == Decimal("9243.25")
+    assert stored() == [(i, 1000 + 7 * i) for i in range(4)]
+
+
+@hypothesis_settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.decimals(-(10**9), 10**9, places=4), min_size=1, max_size=8))
+def test_the_newest_number_is_the_latest_however_exact(values: list[Decimal]) -> None:
+    Latest.objects.all().delete()
+    texts = tuple(told(place, value) for place, value in enumerate(values))
+    ingest.store("gw-1", Batch(EPOCH, 0, len(texts), {0: FLOAT}, NO_COLUMNS, texts), START)
+    assert latest(FLOAT).value == values[-1]
+
+
 def test_an_unknown_meter_is_a_new_device() -> None:
     ingest.store("gw-7", batch(0), START)
     [meter] = archive.new_devices()
@@ -107,6 +146,15 @@ def test_a_clock_that_cannot_be_right_is_not_believed(wrong: datetime) -> None:
     ingest.store("gw-1", Batch(EPOCH, 0, 1, {0: IMPORT}, columns), START + timedelta(hours=1))
     assert stored() == [(4, 5)]
     assert latest(IMPORT).quality == Quality.SUSPECT
+
+
+@pytest.mark.parametrize("scaler", [-6, 0, 9])
+def test_a_number_that_is_too_large_stops_nobody(scaler: int) -> None:
+    columns = Columns.of(np.zeros(1, np.int64), np.array([int(START.timestamp() * 1000)]), np.array([2**63 - 1]))
+    wild = replace(IMPORT, scaler=scaler)
+    assert ingest.store("gw-1", Batch(EPOCH, 0, 1, {0: wild}, columns), START).cursor == 1
+    assert stored() == [(0, 2**63 - 1)]
+    assert (latest(IMPORT).value is None) == (scaler >= 0)
 
 
 def test_events_are_told_once() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from metergate.model import Quality, Reading
 from metergate.model import Register as Wired
+from metergate.profiles.arrays import Registers, to_columns
 from metergate.profiles.blocks import Measured
 from metergate.station.archive import services as archive
 from metergate.station.archive.models import Register
@@ -27,13 +28,19 @@ YEAR_2000 = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp() * 1000)
 AHEAD = 10 * 60 * 1000
 """How far a meter's clock may be before ours; beyond, its readings are placed by the time of receipt."""
 _PLACES = Decimal("0.000001")
+_LARGEST = 12
+"""Digits before the point that fit load profiles beside those after it."""
+_MOST_SHOWN = 17
+"""Of latest values; rounding may add one."""
 MEDIUM_OF_A = {1: "electricity", 6: "heat", 7: "gas", 8: "cold_water", 9: "hot_water"}
 """Medium by OBIS group A."""
 
 
 def store(gateway: str, batch: Batch, at: datetime) -> Ack:
     """Store a batch that arrived at `at`; what may be acknowledged. StorageError: nothing is stored, try again."""
+    count = len(batch.columns) + len(batch.texts)
     rows = archive.know(map(_seen, batch.registers.values()), gateway, at)
+    batch = _counted(batch)
     ours = {number: rows[wired.key] for number, wired in batch.registers.items()}
     batch = replace(batch, columns=_placed(batch.columns, at))
     measured = Measured.of_batch(batch, {number: (row.pk, row.period_s) for number, row in ours.items()})
@@ -46,8 +53,36 @@ def store(gateway: str, batch: Batch, at: datetime) -> Ack:
     services.heard(Presence.Kind.GATEWAY, gateway, at)
     watch.hear_wires(ours.values(), at)
     last = max((each.meter_time for each in newest), default=None)
-    services.note_intake(gateway, cursor, len(batch.columns) + len(batch.texts), last)
+    services.note_intake(gateway, cursor, count, last)
     return Ack(batch.epoch, cursor)
+
+
+def _counted(batch: Batch) -> Batch:
+    """Numbers that travel beside the columns, because of a note or of digits that their register's integers have not,
+    as rows of the columns too: load profiles want every number."""
+    numbers = [(one, one.value) for one in batch.texts if isinstance(one.value, Decimal) and _storable(one.value)]
+    if not numbers:
+        return batch
+    finest: dict[str, int] = {}
+    for one, value in numbers:
+        finest[one.register.key] = min(finest.get(one.register.key, 0), _digits(value))
+    registers = Registers(batch.registers)
+    columns, _ = to_columns((_plain(one, value, finest[one.register.key]) for one, value in numbers), registers)
+    return replace(batch, registers=registers.by_number, columns=Columns.join([batch.columns, columns]))
+
+
+def _storable(value: Decimal) -> bool:
+    return value.is_finite() and value.adjusted() < _LARGEST
+
+
+def _digits(value: Decimal) -> int:
+    """The power of ten of a number's last digit, a millionth at the least."""
+    return max(int(value.normalize().as_tuple().exponent), _PLACES.adjusted())
+
+
+def _plain(reading: Reading, value: Decimal, scaler: int) -> Reading:
+    rounded = value.quantize(Decimal(1).scaleb(scaler), ROUND_HALF_EVEN)
+    return replace(reading, register=replace(reading.register, scaler=scaler), value=rounded, raw=None, notes=())
 
 
 def _seen(wired: Wired) -> archive.SeenRegister:
@@ -85,11 +120,16 @@ def _newest(batch: Batch, ours: Mapping[int, Register]) -> Iterator[Newest]:
         exact = Decimal(int(columns.value[place])).scaleb(batch.registers[number].scaler)
         yield Newest(
             ours[number].pk,
-            exact.quantize(_PLACES, ROUND_HALF_EVEN),
+            _shown(exact),
             _instant(int(columns.instants[place])),
             _instant(int(columns.received[place])),
             int(columns.quality[place]),
         )
+
+
+def _shown(value: Decimal) -> Decimal | None:
+    """As a latest value is kept; None for what no meter counts: that is shown as text, where it was sent as such."""
+    return value.quantize(_PLACES, ROUND_HALF_EVEN) if value.is_finite() and value.adjusted() < _MOST_SHOWN else None
 
 
 def _instant(ms: int) -> datetime:
@@ -102,7 +142,7 @@ def _text(reading: Reading, rows: Mapping[str, Register], at: datetime) -> Newes
     received = reading.received or at
     return Newest(
         rows[reading.register.key].pk,
-        value.quantize(_PLACES, ROUND_HALF_EVEN) if isinstance(value, Decimal) else None,
+        _shown(value) if isinstance(value, Decimal) else None,
         reading.meter_time or received,
         received,
         int(reading.quality),

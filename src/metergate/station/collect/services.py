@@ -43,7 +43,7 @@ class Newest:
 
 def note_latest(rows: Iterable[Newest]) -> int:
     """Take over values that are newer than those known; older ones change nothing. Returns how many were."""
-    found = {row.register_id: row for row in rows}
+    found = {row.register_id: row for row in sorted(rows, key=lambda row: row.meter_time)}
     known = dict(Latest.objects.filter(register__in=found).values_list("register_id", "meter_time"))
     fresh = [row for key, row in found.items() if key not in known or known[key] < row.meter_time]
     changed = time.time_ns() // 1_000_000

@@ -70,6 +70,10 @@ def test_the_building_says_since_when_a_bar_counts(desk: Client) -> None:
     for words in ("Electricity: 2.3 kWh since 09:15", "Cold water: first value 15:00", "Gas: no value"):
         assert words in cell
     assert "since" not in cell.partition("Hot water")[2].partition("·")[0]
+    empty = re.search(r'href="/rooms/[^"]*-1103"[^>]*title="([^"]+)"(.*?)</a>', drawn, re.S)
+    assert empty
+    assert empty[1] == "no meter"
+    assert "<rect" not in empty[2]
     listed = desk.get("/buildings/E1-B03?view=list").content.decode()
     assert listed.count("since 09:15") == 8
     assert listed.count("first value 15:00") == 8

@@ -103,7 +103,7 @@ class Counted:
     @property
     def partial(self) -> bool:
         """Whether more may have been used than the amount says."""
-        return self.since is not None
+        return self.amount is not None and self.since is not None
 
 
 def counted(series: Series, start: datetime, end: datetime) -> Counted:

@@ -38,10 +38,15 @@ class Bar:
     unit: str
     places: int = 1
 
+    @property
+    def metered(self) -> bool:
+        """Whether a meter of the medium hangs in the room."""
+        return bool(self.unit)
+
     def __str__(self) -> str:
         """In words."""
         number, unit = numbers.shown(self.used.amount, self.unit, self.places)
-        lacking = numbers.lacking(self.used, "H:i") if self.unit else _("no meter")
+        lacking = numbers.lacking(self.used, "H:i")
         told = [f"{number} {unit}"] * (self.used.amount is not None) + [lacking] * bool(lacking)
         return f"{self.medium.label}: {' '.join(told)}"
 
@@ -59,7 +64,7 @@ class Cell:
     @property
     def told(self) -> str:
         """The state, and what was used today, in words."""
-        return " · ".join([self.words, *map(str, self.bars)])
+        return " · ".join([self.words, *(str(bar) for bar in self.bars if bar.metered)])
 
 
 @needs("archive.view_room")

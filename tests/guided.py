@@ -3,8 +3,8 @@
 The fuzzer sees which branches of the decoders its inputs reach and keeps those that reach new ones. An input's first
 octet says whether what follows is the telegram, its content to be sealed with right outer checks, or with all checks
 right, and into how many parts it is cut. What must hold is what `mutants` asks for, and that cutting changes nothing.
-An input that breaks it, takes over two seconds of CPU or makes the process grow past its limit is written to FOLDER and ends
-the run.
+An input that breaks it, takes over two seconds of CPU or makes the process grow past its limit is written to FOLDER
+and ends the run.
 """
 
 from __future__ import annotations

@@ -50,6 +50,43 @@ def test_only_free_telegrams_stand_in_the_files(name: str) -> None:
         assert example.corpus is not None or example.licence in OPEN
 
 
+MEASURED = {
+    "energy": Unit.KWH,
+    "reactive_energy": Unit.KVARH,
+    "apparent_energy": Unit.KVAH,
+    "power": Unit.W,
+    "reactive_power": Unit.VAR,
+    "apparent_power": Unit.VA,
+    "demand": Unit.KW,
+    "voltage": Unit.V,
+    "current": Unit.A,
+    "frequency": Unit.HZ,
+    "volume": Unit.M3,
+    "volume_flow": Unit.M3_PER_H,
+    "flow_temperature": Unit.DEG_C,
+    "return_temperature": Unit.DEG_C,
+}
+"""Quantities and a unit of each."""
+SAID_IN_WATTS = {"reactive_power": "power", "apparent_power": "power", "reactive_energy": "energy"}
+"""M-Bus meters that call reactive values power and energy, and give them in W and Wh."""
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_codes_names_and_units_agree(name: str) -> None:
+    """What a code is of has a unit of its kind, and is what the row is called and the protocol calls it."""
+    for row in MAPS[name].register:
+        quantity = generic().quantity(row.obis) if row.obis else None
+        if quantity is None:
+            continue
+        wattless = row.quantity is not None and row.quantity == SAID_IN_WATTS.get(quantity)
+        if quantity in MEASURED and row.unit:
+            assert row.unit.into(MEASURED[SAID_IN_WATTS[quantity] if wattless else quantity]), row.name
+        if row.quantity and row.quantity not in ("dimensionless", *(medium.value for medium in Medium)):
+            assert wattless or row.quantity == quantity, row.name
+        if row.name.startswith(("voltage", "current", "frequency", "power_factor", "reactive_power", "apparent_power")):
+            assert row.name.startswith(quantity), row.name
+
+
 GOOD = """brand = "B"
 model = "M"
 protocol = "mbus"

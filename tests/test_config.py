@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from metergate.config import load_gateway
+from metergate.config import load_gateway, notes
 from metergate.errors import ConfigError
 from metergate.gateway.settings import Line, Mqtt, Settings
 from metergate.toml import Seconds
@@ -107,7 +107,13 @@ def test_mistakes(file: Path, more: str, line: int, words: str) -> None:
         ("[station]", "give [mqtt]"),
         ('[mqtt]\nurl = "http://x"', "mqtt://"),
         ('[mqtt]\nurl = "mqtt://u:secret@x"', "no password"),
-        ('[mqtt]\nurl = "mqtt://x"\npassword_file = "/nowhere"', "/nowhere"),
+        ('[mqtt]\nurl = "mqtt://127.0.0.1"\npassword_file = "/nowhere"', "/nowhere"),
+        ('[mqtt]\nurl = "mqtt://192.0.2.1"', ":2: mqtt://192.0.2.1:1883 is another machine: use mqtts://"),
+        ("[mqtt]\nurl = mqtt://127.0.0.1", ":2: no TOML: Invalid value; text stands in straight quotes"),
+        ("[mqtt]\nurl = \u201cmqtt://127.0.0.1\u201d", "straight quotes"),
+        ('[mqtt]\nurl = "mqtt://127.0.0.1', "straight quotes"),
+        ("mqtt:\n  url: mqtt://127.0.0.1", "write key = value"),
+        ('log = "loud"', "there are debug, info"),
     ],
 )
 def test_mistakes_of_the_whole(file: Path, text: str, words: str) -> None:
@@ -128,3 +134,67 @@ def test_files_that_differ_in_one_line_differ_in_one_line(file: Path) -> None:
 
 def test_a_gateway_can_be_empty() -> None:
     assert Settings().line == ()
+
+
+def asked(rows: str) -> str:
+    """The settings of one line with meters that are asked."""
+    return f'[mqtt]\nurl = "mqtt://127.0.0.1"\n[[line]]\n{rows}\n'
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ('url = "tcp://192.0.2.1"\nprotocol = "sml"', ":4: tcp://192.0.2.1: the port is missing"),
+        ('url = "192.0.2.1:4059"\nprotocol = "sml"', "did you mean tcp://192.0.2.1:4059?"),
+        ('url = "ttyUSB0"\nprotocol = "sml"', "did you mean /dev/ttyUSB0?"),
+        ('url = "/dev/ttyUSB0"\nprotocol = "SML"', "did you mean 'sml'?"),
+        (
+            'url = "/dev/x"\nprotocol = "modbus"\n[[line.meter]]\nid = "1"\nmap = "eastron_sdm120"',
+            "did you mean 'eastron_sdm120_modbus'?",
+        ),
+        ('url = "/dev/x"\nprotocol = "modbus"\n[[line.meter]]\nid = "1"\nmap = "abb_delta"', "speaks mbus"),
+    ],
+)
+def test_the_likely_word_is_told(file: Path, rows: str, words: str) -> None:
+    file.write_text(asked(rows))
+    with pytest.raises(ConfigError) as caught:
+        load_gateway(file)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(("content", "words"), [("001122", "16 octets"), ("no hex", "hex digits"), ("", "16 octets")])
+def test_a_key_that_can_be_none_is_found_before_it_is_used(
+    file: Path, tmp_path: Path, content: str, words: str
+) -> None:
+    key = tmp_path / "meter.key"
+    key.write_text(content)
+    file.write_text(asked(f'url = "/dev/x"\nprotocol = "wmbus"\n[[line.meter]]\nid = "12345678"\nkey_file = "{key}"'))
+    with pytest.raises(ConfigError) as caught:
+        load_gateway(file)
+    assert f"{file}:8: {key}: " in str(caught.value)
+    assert words in str(caught.value)
+    assert not content or content not in str(caught.value).replace("its hex digits", "")
+
+
+def test_files_of_Windows_are_read(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbf" + HOUSEHOLD.replace("\n", "\r\n").encode())
+    assert load_gateway(file).line == (Line("/dev/ttyUSB0", "sml"),)
+
+
+def test_what_is_probably_forgotten_is_noted(file: Path) -> None:
+    file.write_text("")
+    assert [note.partition(":")[0] for note in notes(load_gateway(file))] == ["no [[line]]", "no [mqtt]"]
+    two = '[[line.meter]]\nid = "1"\naddress = "1"\n'
+    file.write_text(
+        asked(f'url = "tcp://127.0.0.1:1"\nprotocol = "mbus"\n{two}[[line]]\nurl = "/dev/not-there"\n')
+        + f'protocol = "mbus"\n{two}[[line]]\nurl = "tcp://127.0.0.1:2"\nprotocol = "mbus"\n'
+    )
+    told = list(notes(load_gateway(file)))
+    assert [note.partition(":")[0] for note in told] == [
+        "/dev/not-there",
+        "meter 1 is listed on tcp",
+        "tcp",
+    ]
+    assert "have to be asked" in told[2]
+    file.write_text(HOUSEHOLD.replace("/dev/ttyUSB0", "tcp://127.0.0.1:1"))
+    assert not list(notes(load_gateway(file)))

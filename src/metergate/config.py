@@ -18,11 +18,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from metergate.errors import ConfigError
-from metergate.gateway.settings import Settings
+from metergate.gateway.settings import Mqtt, Settings
 from metergate.links import check_address
 from metergate.links.mqtt import BrokerAddress
 from metergate.meters.map import load_maps
-from metergate.meters.options import BROADCAST, EVENTS, check_key_name, check_option
+from metergate.meters.options import BROADCAST, EVENTS, check_key, check_key_name, check_option
 from metergate.toml import Keys, line_of, load
 from metergate.wire import protocol, protocols
 
@@ -45,9 +45,10 @@ def load_gateway(path: Path = DEFAULT) -> Settings:
 def _checks(settings: Settings) -> Iterator[tuple[Keys, Callable[[], object]]]:
     """What to check, and on which key the blame falls."""
     yield ("timezone",), partial(_zone, settings.timezone)
+    yield ("log",), partial(_known, settings.log, lambda: LEVELS, "level of the log")
     if settings.mqtt:
         mqtt = settings.mqtt
-        yield ("mqtt", "url"), partial(BrokerAddress.parse, mqtt.url)
+        yield ("mqtt", "url"), partial(_reachable, mqtt)
         for name in ("password_file", "ca", "cert", "key"):
             yield ("mqtt", name), partial(_file, getattr(mqtt, name))
     if settings.station:
@@ -62,14 +63,14 @@ def _checks(settings: Settings) -> Iterator[tuple[Keys, Callable[[], object]]]:
                 yield ("line", at, name), partial(_able, line.protocol, name, able)
         for number, meter in enumerate(line.meter):
             where = ("line", at, "meter", number)
-            yield (*where, "key_file"), partial(_file, meter.key_file)
+            yield (*where, "key_file"), partial(_key, line.protocol, "", meter.key_file)
             for name, path in meter.key_files.items():
                 yield (*where, "key_files", name), partial(check_key_name, line.protocol, name)
-                yield (*where, "key_files", name), partial(_file, path)
+                yield (*where, "key_files", name), partial(_key, line.protocol, name, path)
             if line.protocol in MAPPED and not line.options.get("map"):
                 yield where, partial(_mapped, meter.id, meter.map)
             if meter.map:
-                yield (*where, "map"), partial(_known, meter.map, load_maps, "map")
+                yield (*where, "map"), partial(_map, meter.map, line.protocol)
 
 
 def _able(protocol: str, name: str, able: Iterable[str]) -> None:
@@ -77,6 +78,8 @@ def _able(protocol: str, name: str, able: Iterable[str]) -> None:
         raise ConfigError(f"{name}: {protocol} has no such thing; it is for {', '.join(able)}")
 
 
+LEVELS = ("debug", "info", "warning", "error")
+"""How much the log tells."""
 MAPPED = ("modbus", "modbus-tcp")
 """Protocols whose meters tell nothing of their values, so that each needs a map."""
 
@@ -91,10 +94,25 @@ def _protocol(name: str) -> None:
         _known(name, protocols, "protocol")
 
 
+def _map(name: str, protocol: str) -> None:
+    maps = load_maps()
+    if name not in maps:
+        fitting = [each for each, one in maps.items() if one.protocol.partition("-")[0] == protocol.partition("-")[0]]
+        _known(name, lambda: fitting or maps, "map")
+    elif protocol in MAPPED and maps[name].protocol not in MAPPED:
+        raise ConfigError(f"map {name!r} is of a meter that speaks {maps[name].protocol}")
+
+
+def _reachable(mqtt: Mqtt) -> None:
+    address = BrokerAddress.parse(mqtt.url)
+    if not (address.tls or address.local or mqtt.plain):
+        raise ConfigError(f"{address} is another machine: use mqtts://, or allow it unencrypted with plain = true")
+
+
 def _known(name: str, names: Callable[[], Iterable[str]], what: str) -> None:
     there = list(names())
     if name not in there:
-        near = get_close_matches(name, there, 1)
+        near = get_close_matches(name, there, 1) or get_close_matches(name.lower(), there, 1)
         more = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(there)}"
         raise ConfigError(f"unknown {what} {name!r}; {more}")
 
@@ -104,6 +122,41 @@ def _zone(name: str) -> None:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise ConfigError(f"timezone {name!r} is not known: write one as Europe/Berlin") from None
+
+
+def _key(protocol: str, name: str, path: Path | None) -> None:
+    """A file with a key that can be one; what is in there is never told."""
+    if path is None:
+        return
+    _file(path)
+    try:
+        key = bytes.fromhex("".join(path.read_text("utf-8").split()))
+    except ValueError:
+        raise ConfigError(f"{path}: no key: the file has to hold its hex digits and nothing else") from None
+    try:
+        check_key(protocol, name, key)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def notes(settings: Settings) -> Iterator[str]:
+    """What is right as a setting, but probably not what somebody wanted."""
+    from metergate.meters.pollers import POLLERS
+
+    if not settings.line:
+        yield "no [[line]]: nothing is read"
+    if not settings.mqtt:
+        yield "no [mqtt]: nothing is published"
+    seen: dict[str, str] = {}
+    for line in settings.line:
+        port = Path(line.url.partition("?")[0])
+        if line.url.startswith("/dev/") and not port.exists():
+            yield f"{line.url}: there is no such port at the moment"
+        if line.protocol in POLLERS and not line.meter:
+            yield f"{line.url}: meters of {line.protocol} have to be asked: list them as [[line.meter]]"
+        for meter in line.meter:
+            if meter.id and seen.setdefault(meter.id, line.url) != line.url:
+                yield f"meter {meter.id} is listed on {seen[meter.id]} and on {line.url}: both count as one meter"
 
 
 def _file(path: Path | None) -> None:

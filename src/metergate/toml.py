@@ -49,7 +49,7 @@ class _Mistake(Exception):
 def load(path: Path, kind: type[T]) -> T:
     """The file as `kind`. ConfigError: file missing, not TOML, key unknown or missing, value of the wrong kind."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     return loads(text, kind, str(path))
@@ -62,7 +62,7 @@ def loads(text: str, kind: type[T], name: str = "<text>") -> T:
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at line (\d+), column \d+\)", str(error))
         line = found[1] if found else len(text.splitlines())
-        raise ConfigError(f"{name}:{line}: no TOML: {str(error).split(' (at')[0]}") from None
+        raise ConfigError(f"{name}:{line}: no TOML: {str(error).split(' (at')[0]}{_hint(text, int(line))}") from None
     try:
         return _table(table, kind, ())  # type: ignore[no-any-return]
     except _Mistake as error:
@@ -75,6 +75,14 @@ def line_of(text: str, keys: Keys) -> int:
     while keys and keys not in lines:
         keys = keys[:-1]
     return lines.get(keys, 1)
+
+
+def _hint(text: str, line: int) -> str:
+    """What is mostly wrong with a line that is no TOML."""
+    wrong = (text.splitlines() or [""])[min(line, len(text.splitlines())) - 1 if text else 0].strip()
+    if re.match(r"[\w.-]+\s*=\s*[^\s\"'\[{\d+-]", wrong) or wrong.count('"') % 2:
+        return '; text stands in straight quotes, as url = "/dev/ttyUSB0"'
+    return "; write key = value" if re.match(r"[\w.-]+\s*:", wrong) else ""
 
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?")

@@ -9,7 +9,8 @@ from typing import Any
 
 from cyclopts import App
 
-from metergate.config import DEFAULT, load_gateway
+from metergate.cli.screen import cell, screen
+from metergate.config import DEFAULT, load_gateway, notes
 
 app = App(name="gateway", help="Reads meters and hands their values to MQTT, Home Assistant, displays and the station.")
 Json = dict[str, Any]
@@ -18,6 +19,10 @@ Json = dict[str, Any]
 @app.command
 def run(config: Path = DEFAULT, /) -> None:
     """Run the gateway until it is told to stop; SIGHUP makes it read its file again.
+
+    Example:
+
+        metergate gateway run gateway.toml
 
     Parameters
     ----------
@@ -32,7 +37,11 @@ def run(config: Path = DEFAULT, /) -> None:
 
 @app.command
 def check(config: Path = DEFAULT, /) -> None:
-    """Check a file of settings without opening anything.
+    """Check a file of settings without opening anything, and say what is probably forgotten.
+
+    Example:
+
+        metergate gateway check gateway.toml
 
     Parameters
     ----------
@@ -40,13 +49,22 @@ def check(config: Path = DEFAULT, /) -> None:
         The file with the settings.
     """
     settings = load_gateway(config)
-    meters = sum(len(line.meter) for line in settings.line)
-    print(f"{config}: right. Gateway {settings.id}, {len(settings.line)} lines, {meters} meters listed.")
+    lines, meters = len(settings.line), sum(len(line.meter) for line in settings.line)
+    told = f"{lines} line{'' if lines == 1 else 's'}, {meters} meter{'' if meters == 1 else 's'} listed"
+    print(f"{config}: right. Gateway {settings.id}, {told}.")
+    for note in notes(settings):
+        print(f"note: {note}")
 
 
 @app.command
 def status(config: Path = DEFAULT, /, *, socket: Path | None = None, json_output: bool = False) -> None:
     """Ask a running gateway how it is.
+
+    Examples:
+
+        metergate gateway status gateway.toml
+
+        metergate gateway status --socket /var/lib/metergate/status.sock --json-output
 
     Parameters
     ----------
@@ -67,30 +85,31 @@ def status(config: Path = DEFAULT, /, *, socket: Path | None = None, json_output
 
 
 def _show(status: Json) -> None:
-    from rich.console import Console
     from rich.table import Column, Table
 
-    console = Console()
+    console = screen()
     mqtt, spool = status["mqtt"], status["spool"]
     console.print(f"gateway [bold]{status['id']}[/] {status['version']}, since {status['began']}")
-    console.print(f"mqtt: {mqtt.get('url', 'none')} {mqtt.get('state', '')} {mqtt.get('error', '')}")
+    console.print(f"mqtt: {mqtt.get('url', 'none')} {mqtt.get('state', '')} {cell(mqtt.get('error', ''))}")
     if spool:
         console.print(f"spool: {spool['bytes']} bytes, {spool['waiting']} records wait for the station")
     lines = Table("line", "protocol", "state", "telegrams", "readings", "problems", title="Lines")
     for line in status["lines"]:
         problems = " ".join(f"{code}:{count}" for code, count in line["problems"].items())
         state = f"{line['state']} {line['reason']}"
-        lines.add_row(line["name"], line["protocol"], state, str(line["telegrams"]), str(line["readings"]), problems)
+        lines.add_row(
+            cell(line["name"]), line["protocol"], cell(state), str(line["telegrams"]), str(line["readings"]), problems
+        )
     console.print(lines)
     meters = Table(Column("meter", no_wrap=True), "line", "medium", "state", "age, s", "values", title="Meters")
     for meter in status["meters"]:
         values = "\n".join(f"{name} {value}" for name, value in meter["values"].items())
         meters.add_row(
-            meter["name"],
-            meter["line"],
+            cell(meter["name"]),
+            cell(meter["line"]),
             str(meter["medium"]),
             meter["state"],
             str(meter["age"]),
-            values or meter["problem"],
+            cell(values or meter["problem"]),
         )
     console.print(meters)

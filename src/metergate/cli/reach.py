@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from metergate.cli.usage import SHOWN, Protocol, Usage
+from metergate.errors import ConfigError
 
 if TYPE_CHECKING:
     from metergate.meters.pollers import Target
@@ -51,7 +52,7 @@ class Reach:
 
 def keys_of(words: Iterable[str], protocol: str) -> tuple[bytes | None, dict[str, bytes]]:
     """The key, and further ones by name, from `file` and `name=file`. ConfigError."""
-    from metergate.meters.options import check_key_name
+    from metergate.meters.options import check_key, check_key_name
     from metergate.meters.pollers import read_key
 
     key, keys = None, {}
@@ -59,9 +60,13 @@ def keys_of(words: Iterable[str], protocol: str) -> tuple[bytes | None, dict[str
         name, equals, path = word.partition("=")
         if equals and "/" not in name and not Path(word).exists():
             check_key_name(protocol, name)
-            keys[name] = read_key(Path(path))
+            keys[name] = found = read_key(Path(path))
         else:
-            key = read_key(Path(word))
+            name, path, key = "", word, (found := read_key(Path(word)))
+        try:
+            check_key(protocol, name, found)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
     return key, keys
 
 

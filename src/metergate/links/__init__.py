@@ -47,6 +47,8 @@ def check_address(text: str) -> Address:
     if scheme is None:
         raise ConfigError(f"{text!r}: unknown kind of line {address.scheme!r}; {nearest(address.scheme, SCHEMES)}")
     address.check((*scheme.settings, "record"))
+    if address.scheme in ("tcp", "tls"):
+        address.needs(host=True, port=True, example=f"{address.scheme}://host:port")
     return address
 
 

@@ -173,6 +173,20 @@ def check_key_name(protocol: str, name: str) -> None:
         raise ConfigError(f"{protocol} has no key {name!r}{one or _likely(name, names)}")
 
 
+AES = (16, 24, 32)
+"""Octets of a key."""
+_AES_ALONE = ("wmbus", "p1", "dlms-push")
+"""Protocols whose one key is always one of AES."""
+_SECRETS = ("password",)
+
+
+def check_key(protocol: str, name: str, key: bytes) -> None:
+    """ConfigError, without telling the key, if it cannot be the protocol's key `name` ("" for the one key)."""
+    aes = protocol in _AES_ALONE if not name else name not in _SECRETS
+    if aes and len(key) not in AES:
+        raise ConfigError(f"a key has 16 octets (32 hex digits), 24 or 32; this one has {len(key)}")
+
+
 def _likely(word: str, words: Iterable[str]) -> str:
     there = list(words)
     near = get_close_matches(word.lower().replace("-", "_"), there, 1, 0.6)

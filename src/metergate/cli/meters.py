@@ -22,6 +22,10 @@ app = App(name="meters", help="Models whose registers are known by name.")
 def list_meters(*, protocol: Protocol | None = None) -> None:
     """List the known models.
 
+    Example:
+
+        metergate meters list --protocol mbus
+
     Parameters
     ----------
     protocol
@@ -37,6 +41,10 @@ def list_meters(*, protocol: Protocol | None = None) -> None:
 @app.command
 def show(name: str, /) -> None:
     """Show one map: which register means what.
+
+    Example:
+
+        metergate meters show abb_delta
 
     Parameters
     ----------
@@ -111,6 +119,12 @@ def new(
 @app.command
 def check(*files: Path) -> None:
     """Check that every map is right and that its example telegrams decode to the values it claims.
+
+    Examples:
+
+        metergate meters check
+
+        metergate meters check my_meter.toml
 
     Examples in the corpora are checked where METERGATE_CORPORA names their folder.
 

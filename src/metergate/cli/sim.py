@@ -32,6 +32,12 @@ def line(
 ) -> None:
     """A half-duplex bus between ports, with real bit time, noise, losses and cut wires.
 
+    Examples:
+
+        metergate sim line --pty /tmp/a /tmp/b
+
+        metergate sim line --baud 9600 --format 8N1 --ber 1e-4 --pty /tmp/a /tmp/b /tmp/c
+
     Parameters
     ----------
     pty
@@ -65,6 +71,10 @@ def line(
 def meter(file: Path, /, *, port: str) -> None:
     """Meters that answer on a port of a bus.
 
+    Example:
+
+        metergate sim meter street.json --port /tmp/b
+
     Parameters
     ----------
     file
@@ -81,6 +91,10 @@ def meter(file: Path, /, *, port: str) -> None:
 def bench(file: Path, /) -> None:
     """Meters each on a line of its own, as many as one likes in one process.
 
+    Example:
+
+        metergate sim bench laboratory.json
+
     Parameters
     ----------
     file
@@ -95,6 +109,10 @@ def bench(file: Path, /) -> None:
 @app.command
 def push(file: Path, /, *, port: str) -> None:
     """Meters that talk by themselves: SML push, or radio telegrams as a receiver stick gives them.
+
+    Example:
+
+        metergate sim push house.json --port /tmp/optical-head
 
     Parameters
     ----------
@@ -111,6 +129,10 @@ def push(file: Path, /, *, port: str) -> None:
 @app.command
 def replay(tape: Path, /, *, port: str, speed: float = 1.0) -> None:
     """A recorded line, over and over, with its own timing.
+
+    Example:
+
+        metergate sim replay line.tape --port /tmp/line --speed 10
 
     Parameters
     ----------
@@ -131,6 +153,10 @@ def collector(
     file: Path, /, *, addr: int, line: str, state: Path, bus: str | None = None, ups_minutes: float = 30.0
 ) -> None:
     """A collector: MGC/1 upward, its meters downward (or built in, without `--bus`).
+
+    Example:
+
+        metergate sim collector building.json --addr 18 --line /tmp/rs485 --bus /tmp/a --state /tmp/collector
 
     SIGUSR1 is a failure of the mains, SIGUSR2 its return; killing it is a loss of power.
 

@@ -28,6 +28,14 @@ def sniff(
 ) -> None:
     """Show what passes on a line: time, bytes, telegrams and their values. Sends nothing, but a radio stick its mode.
 
+    Examples:
+
+        metergate sniff /dev/ttyUSB0
+
+        metergate sniff "/dev/ttyUSB0?baud=2400&format=8E1" --protocol mbus
+
+        metergate sniff "stick://im871a/dev/ttyUSB0?mode=T1" --key-file meter.key
+
     Parameters
     ----------
     url

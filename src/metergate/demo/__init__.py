@@ -68,10 +68,12 @@ class Demo:
             self._shown = f"{secret.read_text()} (one-time)"
 
     async def run(self, ready: Callable[[str], None] = lambda address: None) -> None:
-        """Start everything, tell the addresses, and keep it running until SIGINT or SIGTERM. After `prepare`."""
+        """Start everything, tell the addresses, and keep it running until SIGINT, SIGTERM or SIGHUP (the
+        terminal is gone). After `prepare`."""
         logging.getLogger("metergate.links").setLevel(logging.ERROR)
         stop = asyncio.Event()
-        for order in (signal.SIGINT, signal.SIGTERM):
+        hung_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+        for order in (signal.SIGINT, signal.SIGTERM, *hung_up):
             asyncio.get_running_loop().add_signal_handler(order, stop.set)
         port = _free(self.web)
         async with self._broker() as broker:

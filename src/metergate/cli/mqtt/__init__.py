@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -23,7 +23,7 @@ from metergate.links.mqtt import Message, MqttClient, Tls, check_filter, check_t
 
 app = App(name="mqtt", help="MQTT toolbox: subscribe, publish, test a broker.")
 Topics = Annotated[list[str], Parameter(name=["--topic", "-t"], negative="")]
-Qos = Annotated[int, Parameter(name=["--qos", "-q"])]
+Qos = Annotated[Literal[0, 1, 2], Parameter(name=["--qos", "-q"])]
 PREVIEW = 60
 
 
@@ -92,7 +92,12 @@ def _status() -> Iterator[None]:
 
 @app.command
 def conn(*, at: At = HERE) -> None:
-    """Test a connection: code, protocol, server properties, TLS chain, answer time."""
+    """Test a connection: code, protocol, server properties, TLS chain, answer time.
+
+    Example:
+
+        metergate mqtt conn --url mqtts://reader@broker.example --ca ca.pem --password-file secret
+    """
 
     async def work(client: MqttClient) -> None:
         for name, value in facts(client, await client.ready(at.timeout)).items():
@@ -123,6 +128,12 @@ class Show:
 @app.command
 def sub(*, topic: Topics, qos: Qos = 0, show: Show = Show(), at: At = HERE) -> None:
     """Subscribe and show what comes, until Ctrl-C.
+
+    Examples:
+
+        metergate mqtt sub -t 'glow/#'
+
+        metergate mqtt sub -t meters/raw --decode sml --count 1
 
     Parameters
     ----------
@@ -200,6 +211,12 @@ def pub(
 ) -> None:
     """Publish a message and wait until the broker has it.
 
+    Examples:
+
+        metergate mqtt pub -t home/test -m hello --retain
+
+        metergate mqtt pub --retain-clear 'home/#'
+
     Parameters
     ----------
     topic
@@ -237,6 +254,10 @@ def pub(
 def retained(topic_filter: str = "#", /, *, wait: float = 1.0, at: At = HERE) -> None:
     """List what a broker has kept: topic, size, first bytes.
 
+    Example:
+
+        metergate mqtt retained 'homeassistant/#'
+
     Parameters
     ----------
     topic_filter
@@ -260,6 +281,10 @@ def tree(
 ) -> None:
     """Show the topics in use as a tree, with counts, rates and last values.
 
+    Example:
+
+        metergate mqtt tree --duration 30
+
     Parameters
     ----------
     topic_filter
@@ -278,7 +303,12 @@ def tree(
 
 @app.command(name="topics-match")
 def topics_match(topic_filter: str, topic: str, /) -> None:
-    """Say whether a message to a topic reaches a subscriber of a filter. Status 1 if not."""
+    """Say whether a message to a topic reaches a subscriber of a filter. Status 1 if not.
+
+    Example:
+
+        metergate mqtt topics-match 'glow/+/SENSOR/#' glow/1234/SENSOR/gas
+    """
     with _status():
         hit = matches(check_filter(topic_filter), check_topic(topic))
     print("matches" if hit else "does not match")
@@ -306,7 +336,7 @@ def _clear(at: At, topic_filter: str, yes: bool) -> None:
     if "+" in topic_filter or "#" in topic_filter:
         topics = [message.topic for message in _retained(at, topic_filter, 1.0)]
         print("\n".join(topics))
-        if not topics or not (yes or input(f"delete these {len(topics)} retained messages? [y/N] ").lower() == "y"):
+        if not topics or not (yes or _agreed(f"delete these {len(topics)} retained messages? [y/N] ")):
             return
 
     async def work(client: MqttClient) -> None:
@@ -314,6 +344,15 @@ def _clear(at: At, topic_filter: str, yes: bool) -> None:
             await client.publish(topic, b"", qos=1, retain=True)
 
     _run(at, work)
+
+
+def _agreed(question: str) -> bool:
+    """Whether somebody says yes. Nobody there means no."""
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        print("nobody answers: nothing is deleted; --yes deletes without asking", file=sys.stderr)
+        return False
 
 
 def _branches(node: Node, seconds: float, depth: int) -> Iterator[str]:

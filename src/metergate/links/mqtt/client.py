@@ -251,6 +251,8 @@ class MqttClient:
         changed = state is not self.state or not self._turned
         self.state, self._session, self._turned = state, session, True
         if changed:
+            if not self._watchers:
+                _log.info("MQTT %s: %s", state.value, reason)
             for watcher in self._watchers:
                 watcher(state, reason)
         async with self._news:

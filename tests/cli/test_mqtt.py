@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -157,3 +159,25 @@ def test_standard_input_and_a_live_subscriber(broker: Mosquitto) -> None:
     publisher.join()
     assert listener.returncode == 0
     assert told.endswith("live/x (q0) from standard input\n")
+
+
+def test_ctrl_c_before_the_broker_answers_leaves_nothing_on_the_screen() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"mqtt://127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "metergate.cli", "mqtt", "sub", "-u", url, "-t", "x"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as waiting:
+            caller, _ = silent.accept()
+            with caller:
+                caller.recv(1)
+                waiting.send_signal(signal.SIGINT)
+                told = waiting.communicate(timeout=30)
+    assert (waiting.returncode, told) == (0, (b"", b""))
+
+
+def test_a_question_that_nobody_answers_deletes_nothing(broker: Mosquitto) -> None:
+    assert mqtt("pub", "-u", broker.url, "-t", "stays/here", "-m", "x", "-r") == 0
+    command = [sys.executable, "-m", "metergate.cli", "mqtt", "pub", "-u", broker.url, "--retain-clear", "stays/#"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "nothing is deleted" in done.stderr
+    assert mqtt("sub", "-u", broker.url, "-t", "stays/#", "--retained-only", "--count", "1", "--seconds", "5") == 0

@@ -99,7 +99,8 @@ async def search(
         if name not in PROBES:
             raise Usage(f"no probe for {name!r}; {meant(name, PROBES)}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         for name in protocols or _fitting(url):
             task = bar.add_task(name, total=None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 import structlog
@@ -14,9 +15,9 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 def configure(level: str = "info") -> None:
     """Set the log up: people read it on a terminal, machines (logfmt) everywhere else."""
     terminal = sys.stderr.isatty()
-    form: Processor = (
-        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.LogfmtRenderer(bool_as_flag=False)
-    )
+    form: Processor = structlog.processors.LogfmtRenderer(bool_as_flag=False)
+    if terminal:
+        form = structlog.dev.ConsoleRenderer(colors=not os.environ.get("NO_COLOR"))
     shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

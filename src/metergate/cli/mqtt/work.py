@@ -21,9 +21,12 @@ async def connected(client: MqttClient, within: float) -> AsyncIterator[Session]
     async with client:
         session = asyncio.create_task(client.ready())
         failure = asyncio.create_task(client.failed())
-        done, pending = await asyncio.wait((session, failure), timeout=within, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
+        try:
+            done, _ = await asyncio.wait((session, failure), timeout=within, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            session.cancel()
+            failure.cancel()
+            await asyncio.gather(session, failure, return_exceptions=True)
         if session in done:
             yield session.result()
         elif failure in done:

@@ -49,7 +49,7 @@ def guided(seconds: int, seed: int, name: str) -> tuple[bool, str]:
         f"{name:12} {inputs} inputs in {seconds} s, {reached[0]} branches, {fresh} that reached new ones, "
         f"slowest {slowest} s, at most {rss} MB"
     )
-    return done.returncode == 0, text if done.returncode == 0 else f"{text}\n{done.stderr[-3000:]}"
+    return done.returncode == 0, text if done.returncode == 0 else f"{text}\n{done.stdout[-2000:]}{done.stderr[-3000:]}"
 
 
 def run(work: Callable[[str], tuple[bool, str]], names: Iterable[str], jobs: int) -> bool:

@@ -26,6 +26,7 @@ from metergate.publish.fields import BY_OBIS, derive, field_of
         ("7-0:3.0.0", Unit.M3, "volume", "1"),
         ("8-0:1.0.0", Unit.L, "volume", "0.001"),
         ("6-0:1.0.0", Unit.GJ, "energy", "1"),
+        ("5-0:1.0.0", Unit.GJ, "cooling_energy", "1"),
         ("6-0:8.0.0", Unit.W, "power", "0.001"),
     ],
 )

@@ -37,6 +37,7 @@ class Field:
 IMPORT = Field("import", "Import", Unit.KWH, "energy", "total_increasing")
 EXPORT = Field("export", "Export", Unit.KWH, "energy", "total_increasing")
 ENERGY = Field("energy", "Energy", None, "energy", "total_increasing")
+COOLING = Field("cooling_energy", "Cooling energy", None, "energy", "total_increasing")
 POWER = Field("power", "Power", Unit.KW, "power", "measurement")
 POWER_IN = Field("import_power", "Import power", Unit.KW, "power", "measurement")
 POWER_OUT = Field("export_power", "Export power", Unit.KW, "power", "measurement")
@@ -82,7 +83,7 @@ BY_OBIS: Mapping[str, Field] = {
     "8:1.0.0": VOLUME,
     "9:1.0.0": VOLUME,
     "6:1.0.0": ENERGY,
-    "5:1.0.0": ENERGY,
+    "5:1.0.0": COOLING,
     "6:2.0.0": replace(VOLUME, device_class="volume"),
     "5:2.0.0": replace(VOLUME, device_class="volume"),
     "6:8.0.0": POWER,

@@ -162,7 +162,9 @@ def test_the_likely_word_is_told(file: Path, rows: str, words: str) -> None:
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize(("content", "words"), [("001122", "16 octets"), ("no hex", "hex digits"), ("", "16 octets")])
+@pytest.mark.parametrize(
+    ("content", "words"), [("001122", "8 or 16 octets"), ("no hex", "hex digits"), ("", "8 or 16 octets")]
+)
 def test_a_key_that_can_be_none_is_found_before_it_is_used(
     file: Path, tmp_path: Path, content: str, words: str
 ) -> None:

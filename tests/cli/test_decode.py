@@ -83,3 +83,45 @@ def test_a_batch_answers_every_line_in_order_and_never_stops() -> None:
     assert [bool(answer["telegrams"]) for answer in answers] == [True, False, False, False, True]
     assert all(answer["telegrams"] or answer["errors"] for answer in answers)
     assert done.returncode == 0
+
+
+RADIO = "2e44931578563412330333637a2a0020255923c95aaa26d1b2e7493bc2ad013ec4a6f6d3529b520edff0ea6defc955b29d6d69ebf3ec8a"
+"""A gas meter's encrypted telegram (lvogt/wireless-mbus-parser, MIT, from the examples of the OMS)."""
+RIGHT = "0102030405060708090a0b0c0d0e0f11"
+
+
+@pytest.mark.parametrize("content", [RIGHT, f"{RIGHT.upper()}\n", "01 02 03 04 05 06 07 08\n09 0A 0B 0C 0D 0E 0F 11\n"])
+def test_a_key_comes_from_a_file(content: str, tmp_path: Path) -> None:
+    (tmp_path / "meter.key").write_text(content)
+    done = metergate("decode", RADIO, "--key-file", str(tmp_path / "meter.key"))
+    assert done.returncode == 0, done.stderr
+    assert "28504.27" in done.stdout.decode()
+    named = metergate("decode", RADIO, "--key-file", f"key={tmp_path}/meter.key")
+    assert named.stdout == done.stdout
+
+
+@pytest.mark.parametrize("key", [f"0x{RIGHT}", ":".join(RIGHT[at : at + 2] for at in range(0, 32, 2))])
+def test_a_key_is_written_in_any_way(key: str) -> None:
+    assert b"28504.27" in metergate("decode", RADIO, "--key", key).stdout
+
+
+@pytest.mark.parametrize(("words", "code"), [((), "key_missing"), (("--key", "00" * 16), "wrong_key")])
+def test_without_the_right_key_there_is_an_answer_and_no_value(words: tuple[str, ...], code: str) -> None:
+    done = metergate("decode", RADIO, *words)
+    assert done.returncode == 1
+    assert code in done.stdout.decode()
+    assert b"28504" not in done.stdout
+
+
+def test_a_key_of_a_wrong_length_is_told() -> None:
+    done = metergate("decode", RADIO, "--key", "0011")
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (1, b"", 1)
+    assert b"16 bytes" in done.stderr
+
+
+def test_hex_needs_no_quotes_and_a_log_is_taken() -> None:
+    plain = metergate("decode", *STATUS.split())
+    assert plain.returncode == 0
+    logged = metergate("decode", stdin=f"2024-01-01 12:00:00 RX: {STATUS}\n".encode())
+    assert logged.stdout == plain.stdout
+    assert logged.stderr == b"standard input: 10 bytes of hex found in 1 of 1 lines of text\n"

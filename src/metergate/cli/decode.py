@@ -114,7 +114,7 @@ def _decode_one(
         _show(name, answer)
     if explain:
         _explain(name, data, keys, answer)
-    if not answer["telegrams"]:
+    if not answer["telegrams"] or (answer["errors"] and not any(each["readings"] for each in answer["telegrams"])):
         sys.exit(1)
 
 

@@ -60,7 +60,8 @@ async def ask_status(path: Path, within: float = 5.0) -> Json:
             data = await reader.readline()
             writer.close()
     except (OSError, TimeoutError, ValueError) as error:
-        raise LinkError(f"{path}: no gateway answers there: {error or 'it is silent'}") from error
+        why = getattr(error, "strerror", None) or error or "it is silent"
+        raise LinkError(f"{path}: no gateway answers there ({why}); is it running?") from error
     try:
         return json.loads(data)  # type: ignore[no-any-return]
     except ValueError:

@@ -175,16 +175,17 @@ def check_key_name(protocol: str, name: str) -> None:
 
 AES = (16, 24, 32)
 """Octets of a key."""
-_AES_ALONE = ("wmbus", "p1", "dlms-push")
-"""Protocols whose one key is always one of AES."""
+_ALONE = {"wmbus": (8, 16), "p1": AES, "dlms-push": AES}
+"""Octets of the one key of a protocol, where it is always one (8: DES, in M-Bus modes of old)."""
 _SECRETS = ("password",)
 
 
 def check_key(protocol: str, name: str, key: bytes) -> None:
     """ConfigError, without telling the key, if it cannot be the protocol's key `name` ("" for the one key)."""
-    aes = protocol in _AES_ALONE if not name else name not in _SECRETS
-    if aes and len(key) not in AES:
-        raise ConfigError(f"a key has 16 octets (32 hex digits), 24 or 32; this one has {len(key)}")
+    sizes = _ALONE.get(protocol, ()) if not name else () if name in _SECRETS else AES
+    if sizes and len(key) not in sizes:
+        there = " or ".join(map(str, sizes))
+        raise ConfigError(f"a key of {protocol} has {there} octets, two hex digits each; this one has {len(key)}")
 
 
 def _likely(word: str, words: Iterable[str]) -> str:

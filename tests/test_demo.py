@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -45,12 +46,19 @@ pytestmark = [
 ]
 
 
+def free_port() -> str:
+    """One that nobody has now; should somebody take it, the demo takes another."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
 class Running:
     """A demo in a process of its own; what it prints is read until it has told its page."""
 
     def __init__(self, state: Path) -> None:
         command = [sys.executable, "-m", "metergate.cli", "demo", "--state", str(state), "--days", "5"]
-        ports = ["--web", "0", "--mqtt", "0"]
+        ports = ["--web", free_port(), "--mqtt", free_port()]
         self.process = subprocess.Popen([*command, *ports], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         timer = threading.Timer(PATIENCE, self.process.kill)
         timer.start()

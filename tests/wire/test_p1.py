@@ -151,6 +151,14 @@ def test_only_old_versions_may_have_none(kind: int, expected: list[str]) -> None
     assert codes(all_of(P1Receiver(), without(pushed(kind)[0]))) == expected
 
 
+@pytest.mark.parametrize("kind", [4, 5])
+def test_a_spoilt_version_demands_a_check_sum_too(kind: int) -> None:
+    """Its line has lost the end, and the check sum is gone: nothing of it is believed."""
+    (frame,) = pushed(kind)
+    at = frame.index(b")", frame.index(b"1-3:0.2.8("))
+    assert codes(all_of(P1Receiver(), without(frame[:at] + b")kvarh" + frame[at:]))) == ["bad_checksum"]
+
+
 def test_a_line_that_had_check_sums_keeps_them() -> None:
     first, second = pushed(46, count=2)
     found = all_of(P1Receiver(), first, without(second))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ _VERSIONS = ("1-3:0.2.8", "0-0:96.1.4")
 CLOCK_CODE = "0-0:1.0.0"
 CRC_SINCE = 40
 """From this version on every telegram has a check sum."""
+_MODERN = re.compile(rf"(?:{'|'.join(map(re.escape, _VERSIONS))})\([4-9]\d", re.ASCII)
 _SWAPPED = timedelta(days=1)
 Texts = tuple[Slot, str | None, str | None]
 """Slot, value, time stamp of its own."""
@@ -145,5 +147,7 @@ def texts(found: Iterable[Row]) -> list[Texts]:
 
 
 def unchecked(meter: MeterIdentity, frame: Frame) -> bool:
-    """Whether a frame has no check sum although its version demands one."""
-    return not frame.checked and meter.version is not None and meter.version >= CRC_SINCE
+    """Whether a frame has no check sum although its version demands one; a spoilt line may still tell that version."""
+    if frame.checked:
+        return False
+    return (meter.version or 0) >= CRC_SINCE or any(_MODERN.search(line.text) for line in frame.lines)

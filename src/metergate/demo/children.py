@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from metergate.links.program import tied
+
 STOP = 8.0
 """Seconds a child has to end by itself."""
 PAUSES = (0.5, 15.0)
@@ -18,7 +20,7 @@ PAUSES = (0.5, 15.0)
 
 @dataclass
 class Child:
-    """A `metergate` command that runs until it is stopped; what it prints goes to `log`."""
+    """A `metergate` command that runs until it is stopped or we are killed; what it prints goes to `log`."""
 
     name: str
     arguments: Sequence[str]
@@ -52,6 +54,7 @@ class Child:
     async def _launch(self) -> None:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
+                *tied(),
                 sys.executable,
                 "-m",
                 "metergate.cli",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import shutil
 import stat
 from pathlib import Path
 
@@ -59,6 +60,12 @@ def _checked(address: Address) -> Path:
     if mode & _OTHERS_WRITE:
         raise ConfigError(f"{address.name}: others than its owner may change {program}; chmod go-w it")
     return program
+
+
+def tied() -> tuple[str, ...]:
+    """What goes before a command so that a crash of ours ends it; nothing where the system has no setpriv."""
+    found = shutil.which("setpriv")
+    return (found, "--pdeathsig", "TERM", "--") if found else ()
 
 
 async def open_program(address: Address) -> ProgramLink:

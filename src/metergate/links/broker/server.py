@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 import signal
 import socket
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from metergate.links.broker.authority import Authority
 from metergate.links.broker.settings import BrokerSettings, Secrets, configuration, write_private
 from metergate.links.broker.users import BrokerUser
 from metergate.links.mqtt.address import BrokerAddress, Tls
+from metergate.links.program import tied
 
 _log = logging.getLogger(__name__)
 _READY = b"Server is ready"
@@ -161,7 +161,7 @@ class Broker:
 
     async def _launch(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *_tied(),
+            *tied(),
             find_server(),
             "--config",
             self._config,
@@ -219,12 +219,6 @@ class Broker:
                 except TimeoutError:
                     continue
         self._process = None
-
-
-def _tied() -> tuple[str, ...]:
-    """What goes before a command so that a crash of ours ends it; nothing where the system has no setpriv."""
-    found = shutil.which("setpriv")
-    return (found, "--pdeathsig", "TERM", "--") if found else ()
 
 
 def free_port(host: str) -> int:

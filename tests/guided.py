@@ -64,7 +64,7 @@ def once(line: mutants.Line, data: bytes) -> None:
     whole = mutants.heard(receiver, iter((made,)))
     parts = mutants.heard(other, (made[at : at + step] for at in range(0, len(made), step)))
     mutants.check(line, made, 0, whole, mutants.Tally(line.name, 1, Counter()))
-    assert whole == parts, "cut into parts it is another answer"
+    assert whole == parts or repr(whole) == repr(parts), "cut into parts it is another answer"  # NaN is not itself
 
 
 def sown(line: mutants.Line, folder: Path) -> Path:

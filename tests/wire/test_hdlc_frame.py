@@ -16,7 +16,7 @@ from metergate.errors import BadChecksum, BadValue, DecodeError, Truncated, Unsu
 from metergate.wire import protocols
 from metergate.wire.base import Problem, Telegram
 from metergate.wire.hdlc import Address, Frame, Framer, Kind, Parameters
-from metergate.wire.hdlc.frame import kind_of
+from metergate.wire.hdlc.frame import FLAG, kind_of
 from metergate.wire.hdlc.receiver import Receiver, explain, guess
 from metergate.wire.hunt import Catch
 
@@ -140,7 +140,13 @@ def test_a_frame_too_long_for_its_length_field() -> None:
         _ = Frame(Address(1), Address(16), 0x10, bytes(2040)).octets
 
 
-@given(st.lists(st.one_of(frames.map(lambda frame: frame.octets), st.binary(max_size=40)), max_size=6), st.data())
+broken = st.builds(lambda length, rest: bytes((FLAG, 0xA0, length)) + rest, st.integers(5, 16), st.binary(max_size=20))
+"""Headers that do not fit in their frame, and frames whose checks are wrong."""
+
+
+@given(
+    st.lists(st.one_of(frames.map(lambda frame: frame.octets), broken, st.binary(max_size=40)), max_size=6), st.data()
+)
 def test_chunks_change_nothing(parts: list[bytes], data: st.DataObject) -> None:
     stream = b"".join(parts)
     whole = catches(stream)

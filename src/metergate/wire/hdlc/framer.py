@@ -11,6 +11,8 @@ from metergate.wire.hunt import Catch, Hunter
 
 _UNKNOWN, _NONE = 0, -1
 _SHORTEST = 7
+_HEAD = 16
+"""Bytes in which the longest header ends, its check included."""
 
 
 def _measure(octets: bytes | bytearray, at: int) -> int:
@@ -45,8 +47,9 @@ class Framer(Hunter):
             if at == size:
                 break
             length = _measure(buffer, at)
-            header = _header(buffer, at) if length > 0 else _UNKNOWN
-            wrong: DecodeError | None = verify_header(buffer, base + at, at) if header else None
+            head = buffer[at : at + min(length, _HEAD)] if length > 0 else b""
+            header = _header(head, length)
+            wrong: DecodeError | None = verify_header(head, base + at) if header else None
             if wrong is None and (length == _UNKNOWN or at + length > size):
                 if not final:
                     break
@@ -69,9 +72,12 @@ class Framer(Hunter):
         del buffer[:at]
 
 
-def _header(octets: bytearray, at: int) -> int:
-    """Bytes from the flag to the header check, once they are there or cannot come; else 0."""
-    size = header_size(octets, at)
-    if size < 0:
+def _header(head: bytes | bytearray, length: int) -> int:
+    """Bytes from the flag to the header check of a frame of `length`, once they are there or cannot come; else 0.
+
+    Looks at nothing behind the frame, so that it makes no difference when that arrives.
+    """
+    size = header_size(head)
+    if size < 0 or (size == 0 and 0 < length == len(head)):
         return _SHORTEST
-    return size + 3 if size and len(octets) >= at + size + 3 else 0
+    return size + 3 if size and (len(head) >= size + 3 or length < size + 6) else 0

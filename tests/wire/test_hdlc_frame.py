@@ -155,6 +155,14 @@ def test_chunks_change_nothing(parts: list[bytes], data: st.DataObject) -> None:
     assert catches(*cut(stream, places)) == whole
 
 
+@pytest.mark.parametrize("step", range(1, 16))
+def test_a_header_that_does_not_fit_in_its_frame(step: int) -> None:
+    """Its addresses end behind the frame: that is said also when the frame is there and nothing behind it yet."""
+    stream = bytes.fromhex("7ea00a0834360306000895d9ffffc4ffea170c7ea0ff")
+    whole = catches(stream)
+    assert catches(*(stream[at : at + step] for at in range(0, len(stream), step))) == whole
+
+
 @given(frames, frames, st.booleans())
 def test_every_frame_between_noise_is_found(one: Frame, two: Frame, shared: bool) -> None:
     stream = b"\xff\x00\x7e\x12" + one.octets + (two.octets[1:] if shared else two.octets) + b"\x7e\x7e\x01"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.db import connections
 from django.test import Client
 from pytest_django.fixtures import Settings
 
@@ -15,6 +16,14 @@ from metergate.station.staff.services import create_operator
 from station import street
 
 PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where a browser asks while a test writes, the database is a file: in memory one does not wait for the other."""
+    if any(item.get_closest_marker("browser") for item in request.session.items):
+        file = tmp_path_factory.mktemp("database") / "station.sqlite3"
+        connections["default"].settings_dict["TEST"]["NAME"] = str(file)
 
 
 @pytest.fixture(autouse=True)

@@ -56,13 +56,14 @@ class PtyMeter:
         self.id = meter_id(number)
         self.counter = 0
         self._ours, self._theirs = os.openpty()
+        os.set_blocking(self._ours, False)
         tty.setraw(self._ours)
         tty.setraw(self._theirs)
         self.path = os.ttyname(self._theirs)
 
     def say(self, data: bytes) -> None:
-        """Put bytes on the line."""
-        os.write(self._ours, data)
+        """Put bytes on the line. BlockingIOError if nobody has read for so long that it is full."""
+        assert os.write(self._ours, data) == len(data), "the line is full"
 
     def push(self) -> int:
         """The next telegram; its counter."""
